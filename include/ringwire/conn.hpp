@@ -1,0 +1,149 @@
+// One connection, as its handler sees it: bytes in, bytes out, close.
+//
+// Leaves to others: other threads (`ConnRef`), and when the kernel is called: nothing here does I/O, it
+// queues. Invariant: a Conn is made and destroyed by ringwire only, and is touched on its loop's thread only.
+#pragma once
+
+#include <ringwire/address.hpp>
+#include <ringwire/bytes.hpp>
+#include <ringwire/conn_ref.hpp>
+#include <ringwire/loop_ref.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace ringwire {
+
+/// What became of a write.
+enum class Written : std::uint8_t {
+  /// The bytes will be sent in order.
+  queued,
+  /// The same, and more than `Options::outbound_high_mark` bytes now wait: stop until `on_writable`.
+  above_high_mark,
+  /// Nothing was taken: `Options::outbound_limit` would be exceeded, or the connection is closing.
+  refused,
+};
+
+/// One TCP connection.
+///
+/// Thread: its loop's only (inside an event, or a task posted there); elsewhere use `ref()`.
+/// Lifetime: from `on_open` until `on_close` returns.
+/// Failure: no call here fails because of the network: what goes wrong arrives as `on_close`.
+class Conn {
+ public:
+  Conn(const Conn&) = delete;
+  Conn& operator=(const Conn&) = delete;
+
+  /// Bytes received and not yet discarded.
+  [[nodiscard]] std::size_t inbound_size() const noexcept;
+
+  /// All bytes received and not yet discarded, in one piece.
+  ///
+  /// Valid until the event returns or `discard`, `next` or `read` is called, whichever is first. Usually it
+  /// is the kernel's own receive buffer; only when bytes came in several buffers are they copied together.
+  [[nodiscard]] Bytes peek();
+
+  /// The first `size` bytes, or nothing when fewer have arrived. Valid as above.
+  ///
+  /// Example: `if (auto head = conn.peek(4)) length = decode(*head);`
+  [[nodiscard]] std::optional<Bytes> peek(std::size_t size);
+
+  /// `peek()` and `discard()` in one: takes everything. Valid until the event returns.
+  [[nodiscard]] Bytes next();
+
+  /// Takes exactly `size` bytes, or nothing when fewer have arrived. Valid until the event returns.
+  ///
+  /// Example: `while (auto line = conn.next(32)) handle(*line);`
+  [[nodiscard]] std::optional<Bytes> next(std::size_t size);
+
+  /// Drops up to `size` bytes from the front and answers how many. Default: all.
+  std::size_t discard(std::size_t size = SIZE_MAX);
+
+  /// Copies up to `target.size()` bytes out, drops them, and answers how many; 0 when there are none.
+  std::size_t read(std::span<std::byte> target);
+
+  /// Queues a copy of `bytes`; everything written in one lap leaves in one send. Never calls the handler.
+  ///
+  /// Answers `refused` (and takes nothing) after `close` or beyond `Options::outbound_limit`.
+  ///
+  /// Example: `if (conn.write(conn.next()) == Written::above_high_mark) …`
+  Written write(Bytes bytes);
+  /// The same for text.
+  Written write(std::string_view text) { return write(to_bytes(text)); }
+
+  /// Queues copies of all parts in order, or of none.
+  Written writev(std::span<const Bytes> parts);
+
+  /// Bytes written and not yet taken by the kernel.
+  [[nodiscard]] std::size_t outbound_size() const noexcept;
+
+  /// Closes without loss: sends what is queued, then FIN, waits for the peer's FIN, then frees the
+  /// descriptor.
+  ///
+  /// `on_close` comes when that is done, at the latest after `Options::close_timeout`. No `on_traffic` comes
+  /// any more. Twice is harmless.
+  void close();
+
+  /// Closes at once with a reset (RST); what was not sent is lost. `on_close` follows with an empty reason.
+  void abort();
+
+  /// Sends FIN after what is queued and goes on receiving. Later writes are refused.
+  void shutdown_write();
+
+  /// Closes with `Error::idle_timeout` when nothing is received or sent for this long; 0 = never. Replaces
+  /// `Options::idle_timeout` for this connection, counting from now. Resolution: 1 ms.
+  void set_idle_timeout(std::chrono::milliseconds timeout);
+
+  /// The address of our end, as the kernel has it. Empty when the peer has already gone.
+  [[nodiscard]] Address local_address() const;
+
+  /// The peer's address. Empty when the peer was gone before it could be asked.
+  [[nodiscard]] Address remote_address() const;
+
+  /// The socket, for options ringwire does not know. It stays ours: never close, read or write it.
+  [[nodiscard]] int fd() const noexcept;
+
+  /// A handle for other threads, and for later.
+  [[nodiscard]] ConnRef ref() const;
+
+  /// The loop this connection lives on.
+  [[nodiscard]] LoopRef loop() const;
+
+  /// Makes a `T` that belongs to this connection, in place of any earlier context. Destroyed after `on_close`
+  /// returned.
+  ///
+  /// Example: `conn.emplace_context<Session>(conn.ref());`
+  template <typename T, typename... Args>
+  T& emplace_context(Args&&... args) {
+    auto made = std::make_unique<T>(std::forward<Args>(args)...);
+    T& context = *made;
+    set_context(made.release(), &context_tag<T>,
+                [](void* object) noexcept { delete static_cast<T*>(object); });
+    return context;
+  }
+
+  /// The context, or nullptr when there is none or it is of another type.
+  template <typename T>
+  [[nodiscard]] T* context() const noexcept {
+    return static_cast<T*>(get_context(&context_tag<T>));
+  }
+
+ protected:
+  Conn() = default;
+  ~Conn() = default;
+
+ private:
+  template <typename T>
+  static constexpr char context_tag = 0;  // Its address tells the types apart, without RTTI.
+
+  void set_context(void* object, const void* tag, void (*destroy)(void*) noexcept);
+  [[nodiscard]] void* get_context(const void* tag) const noexcept;
+};
+
+}  // namespace ringwire

@@ -1,0 +1,52 @@
+// The running engine, as handlers and other threads see it.
+//
+// Leaves to others: how it is started (`run.hpp`), its loops and the balancer.
+#pragma once
+
+#include <ringwire/address.hpp>
+#include <ringwire/loop_ref.hpp>
+
+#include <cstddef>
+#include <system_error>
+#include <vector>
+
+namespace ringwire {
+
+/// All loops of one `run`. Handed to `on_boot`; valid until `run` returns. Every call is safe from any
+/// thread.
+class Engine {
+ public:
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Open connections on all loops; those being closed count until `on_close`. A snapshot.
+  [[nodiscard]] std::size_t connections_count() const noexcept;
+
+  /// Open connections on one loop. `loop` must be less than `loops_count()`.
+  [[nodiscard]] std::size_t connections_count(std::size_t loop) const noexcept;
+
+  /// Connections refused because `Options::connections_max` was reached, since the start.
+  [[nodiscard]] std::size_t connections_refused() const noexcept;
+
+  /// How many loops there are.
+  [[nodiscard]] std::size_t loops_count() const noexcept;
+
+  /// A handle to one loop. `index` must be less than `loops_count()`.
+  [[nodiscard]] LoopRef loop(std::size_t index) const;
+
+  /// The addresses listened on, in the order given to `run`, with real ports where 0 was asked for.
+  ///
+  /// Example: `fmt::print("listening on {}\n", engine.addresses().front().to_string());`
+  [[nodiscard]] std::vector<Address> addresses() const;
+
+  /// Stops: no more accepts, `on_drain` for each connection, flush and close, reset what is left after
+  /// `Options::stop_timeout`; then `run` returns. Returns at once; a second call answers
+  /// `Error::engine_stopped`. Source: gnet Engine.Stop, which cuts connections off.
+  std::error_code stop();
+
+ protected:
+  Engine() = default;
+  ~Engine() = default;
+};
+
+}  // namespace ringwire

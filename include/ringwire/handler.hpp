@@ -1,0 +1,100 @@
+// The events a user answers. The names and their order are gnet's.
+//
+// Leaves to others: everything a connection can do (`conn.hpp`), and when each event is sent
+// (`docs/design.md`).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <system_error>
+
+namespace ringwire {
+
+class Conn;
+class Engine;
+
+/// What an event asks the engine to do after it returned.
+enum class Action : std::uint8_t {
+  /// Go on.
+  none,
+  /// Close this connection as `Conn::close` does: what was written is delivered first.
+  close,
+  /// Stop the whole engine as `Engine::stop` does.
+  shutdown,
+};
+
+/// What `on_tick` answers: when to be called again, and an action (`close` means nothing here).
+struct Tick {
+  /// Time until the next tick. Less than 1 ms is taken as 1 ms.
+  std::chrono::milliseconds delay;
+  Action action = Action::none;
+};
+
+/// Base of what a user writes. Override what you need; every event has a default.
+///
+/// Thread: one Handler serves all loops. Events of one connection never overlap, and come on the thread of
+/// the loop that owns it; events of different connections run at the same time when there are several loops.
+/// Guard state they share.
+///
+/// Lifetime: the Handler must outlive `run`. A `Conn&` is valid from `on_open` until `on_close` returns.
+///
+/// Failure: an exception that leaves an event of a connection closes that connection with
+/// `Error::handler_failed`; one that leaves another event is logged. Neither takes anything else down.
+///
+/// Example:
+/// ```
+/// struct Echo : ringwire::Handler {
+///   ringwire::Action on_traffic(ringwire::Conn& conn) override {
+///     conn.write(conn.next());
+///     return ringwire::Action::none;
+///   }
+/// };
+/// ```
+class Handler {
+ public:
+  Handler() = default;
+  Handler(const Handler&) = default;
+  Handler& operator=(const Handler&) = default;
+  virtual ~Handler() = default;
+
+  /// Once, on the thread that called `run`: every address is bound, no loop runs yet. `Action::shutdown`
+  /// makes `run` return at once, without `on_shutdown` (as gnet). The Engine is valid until `run` returns.
+  /// Source: gnet OnBoot.
+  virtual Action on_boot(Engine& engine);
+
+  /// Once for each connection, before any other event of it. Bytes written here leave first. Source: gnet
+  /// OnOpen.
+  virtual Action on_open(Conn& conn);
+
+  /// New bytes have arrived: at most once a lap. What the handler does not take is kept, and offered again
+  /// with the next bytes or after `ConnRef::wake`. Source: gnet OnTraffic.
+  virtual Action on_traffic(Conn& conn);
+
+  /// The peer will send no more (FIN). All its bytes were offered before. Default: `Action::close`. Answer
+  /// `none` to keep writing to a half-closed peer; then close it yourself.
+  virtual Action on_eof(Conn& conn);
+
+  /// A write was answered `Written::above_high_mark`, and by now no more than `Options::outbound_low_mark`
+  /// bytes wait.
+  virtual Action on_writable(Conn& conn);
+
+  /// The engine is stopping; once for each open connection. Default: `Action::close`. Answer `none` to say
+  /// goodbye in your protocol and close later; `Options::stop_timeout` bounds it.
+  virtual Action on_drain(Conn& conn);
+
+  /// Exactly once for each connection that had `on_open`, after the kernel gave everything back. `reason` is
+  /// empty when we closed, `Error::end_of_stream` when the peer did, else an errno or an `Error`. Context and
+  /// unread bytes can still be read, `outbound_size` is what was never sent; writing does nothing. Source:
+  /// gnet OnClose.
+  virtual Action on_close(Conn& conn, std::error_code reason);
+
+  /// On loop 0, when `Options::ticker` is set: first when the loop starts, then each time after the delay it
+  /// answered. Default: once a second, doing nothing. Source: gnet OnTick.
+  virtual Tick on_tick();
+
+  /// Once, on the thread that called `run`, when every connection is closed and every loop has ended. Source:
+  /// gnet OnShutdown.
+  virtual void on_shutdown(Engine& engine);
+};
+
+}  // namespace ringwire

@@ -1,0 +1,54 @@
+// A handle to one loop that any thread may hold and use at any time.
+//
+// Leaves to others: the loop itself. The handle keeps only the loop's mailbox alive, so it may outlive the
+// engine.
+#pragma once
+
+#include <ringwire/function.hpp>
+
+#include <memory>
+#include <string_view>
+#include <system_error>
+
+namespace ringwire {
+
+namespace loop {
+class Mailbox;
+}
+
+/// Names one loop of an engine. A small value, safe on any thread at any time, also after the engine ended.
+class LoopRef {
+ public:
+  /// Names no loop; `post` answers `Error::closed`.
+  LoopRef() noexcept = default;
+  /// For ringwire itself: names the loop that reads `mailbox`.
+  explicit LoopRef(std::shared_ptr<loop::Mailbox> mailbox) noexcept;
+
+  /// Runs `task` once on the loop's thread, after this call returned. Any thread.
+  ///
+  /// Tasks of one thread run in the order they were posted. From the loop's own thread it costs no system
+  /// call. When the loop has ended the answer is `Error::closed` and the task is destroyed without being run;
+  /// a task still waiting when the loop ends is destroyed too.
+  ///
+  /// Example: `conn.loop().post([ref = conn.ref()]() mutable { ref.write("later"); });`
+  std::error_code post(Task task) const;
+
+  /// Opens a connection to `address` ("tcp://127.0.0.1:9000", numeric host) on this loop; the engine's
+  /// Handler then gets its events like those of an accepted one. Any thread.
+  ///
+  /// `done` runs on the loop's thread: with an empty code just after `on_open`, else with the reason (errno,
+  /// e.g. connection refused). A bad address or an ended loop is answered by the returned code, and `done` is
+  /// not called.
+  std::error_code connect(std::string_view address, Done done = nullptr) const;
+
+  /// True on the loop's own thread while it runs.
+  [[nodiscard]] bool is_current() const noexcept;
+
+  /// Two handles are equal when they name the same loop.
+  friend bool operator==(const LoopRef&, const LoopRef&) noexcept = default;
+
+ private:
+  std::shared_ptr<loop::Mailbox> mailbox_;
+};
+
+}  // namespace ringwire

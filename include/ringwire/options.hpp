@@ -1,0 +1,120 @@
+// Every knob, with its default, its limits and the reason for both.
+//
+// Use designated initialisers, in this order: `run(handler, "tcp://:9000", {.multicore = true, .ticker =
+// true})`.
+#pragma once
+
+#include <ringwire/log.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace ringwire {
+
+/// How the balancer chooses the loop for a new connection.
+enum class Balancing : std::uint8_t {
+  /// Loop after loop. Source: gnet RoundRobin.
+  round_robin,
+  /// The loop with the fewest connections, counted when they are assigned, so that a burst cannot pile up;
+  /// ties rotate.
+  /// Source: gnet LeastConnections, which counts them when they are registered.
+  least_connections,
+};
+
+/// Settings of one engine. A plain value; `run` copies it and refuses bad values with
+/// `Error::invalid_option`.
+struct Options {
+  // -- threads
+  // --------------------------------------------------------------------------------------------------------
+
+  /// One loop for each CPU this process may use. Off: one loop. Source: gnet Multicore.
+  bool multicore = false;
+  /// How many loops, whatever `multicore` says; 0 = let `multicore` decide. At most 1024. Source: gnet
+  /// NumEventLoop.
+  std::size_t loops = 0;
+  /// Each loop stays on one CPU (loop i on the i-th allowed one): its buffers stay in that CPU's cache.
+  bool pin_loops = true;
+  /// How connections are spread over two or more loops. Source: gnet LB.
+  Balancing balancing = Balancing::round_robin;
+
+  // -- events
+  // ---------------------------------------------------------------------------------------------------------
+
+  /// Call `on_tick`. Source: gnet Ticker.
+  bool ticker = false;
+  /// Stop on SIGINT and SIGTERM. The signals are blocked in the caller of `run` and in the loops while it
+  /// runs.
+  bool stop_on_signal = false;
+
+  // -- time (0 = never, unless said otherwise)
+  // ------------------------------------------------------------------------
+
+  /// Close a connection on which nothing is received or sent for this long. See `Conn::set_idle_timeout`.
+  std::chrono::milliseconds idle_timeout{0};
+  /// How long a closing connection may take to flush and to answer our FIN before it is reset. Must be at
+  /// least 1 ms.
+  std::chrono::milliseconds close_timeout{5'000};
+  /// How long `Engine::stop` lets connections flush before it resets them. 0 = reset at once.
+  std::chrono::milliseconds stop_timeout{1'000};
+
+  // -- bounds
+  // ---------------------------------------------------------------------------------------------------------
+
+  /// Connections per loop; one more is accepted and reset. 1 to 16,777,216. Reason: memory, about 1 KiB each
+  /// when idle.
+  std::size_t connections_max = 1'000'000;
+  /// Received bytes kept for one connection. Beyond it we stop receiving, so TCP slows the peer down, until
+  /// the handler has taken some. At least 1; a frame larger than this can never be peeked whole. 0 =
+  /// unlimited.
+  std::size_t inbound_limit = 4 << 20;
+  /// Waiting bytes above which `write` answers `above_high_mark`.
+  std::size_t outbound_high_mark = 1 << 20;
+  /// Waiting bytes at which `on_writable` follows. At most `outbound_high_mark`.
+  std::size_t outbound_low_mark = 256 << 10;
+  /// Waiting bytes above which `write` is refused. At least `outbound_high_mark`; 0 = unlimited.
+  std::size_t outbound_limit = 64 << 20;
+  /// Posts that may wait for one loop; more are answered `std::errc::resource_unavailable_try_again`. At
+  /// least 1.
+  std::size_t mailbox_max = 1 << 20;
+
+  // -- sockets
+  // --------------------------------------------------------------------------------------------------------
+
+  /// Connections the kernel may hold before we accept them; cut to net.core.somaxconn. Source: listen(2).
+  int backlog = 4096;
+  /// TCP_NODELAY on every connection. Default on, as in gnet: we already gather a lap's writes.
+  bool tcp_no_delay = true;
+  /// Idle time before keep-alive probes start (TCP_KEEPIDLE, and a fifth of it as TCP_KEEPINTVL); 0 = no
+  /// probes. Whole seconds. Source: tcp(7), gnet TCPKeepAlive.
+  std::chrono::seconds tcp_keepalive{0};
+
+  // -- ring
+  // -----------------------------------------------------------------------------------------------------------
+
+  /// Receive buffers of one loop; a power of two, 1 to 32,768. With the size below: 4 MiB, which stays in
+  /// cache.
+  std::size_t recv_buffers_count = 1024;
+  /// Bytes of one receive buffer, 64 to 1 MiB.
+  std::size_t recv_buffer_size = 4096;
+  /// Submission queue entries, 4 to 32,768; a power of two. A lap that needs more submits in between.
+  std::size_t sq_entries = 1024;
+  /// Completion queue entries, 8 to 65,536; a power of two, at least twice `sq_entries`. Multishot operations
+  /// complete often.
+  std::size_t cq_entries = 8192;
+  /// Optional kernel features not to use: names separated by commas, or "all". See docs/kernel.md. The
+  /// environment variable RINGWIRE_MASK adds to it.
+  std::string_view mask = {};
+
+  // -- log
+  // ------------------------------------------------------------------------------------------------------------
+
+  /// The least grave lines to write. The environment variable RINGWIRE_LOG (debug, info, warn, error, off)
+  /// overrides it.
+  LogLevel log_level = LogLevel::info;
+  /// Where lines go; nullptr = standard error.
+  LogSink log_sink = nullptr;
+};
+
+}  // namespace ringwire

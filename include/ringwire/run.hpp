@@ -1,0 +1,35 @@
+// The one call that starts an engine.
+#pragma once
+
+#include <ringwire/handler.hpp>
+#include <ringwire/options.hpp>
+
+#include <span>
+#include <string_view>
+#include <system_error>
+
+namespace ringwire {
+
+/// Listens on `address`, serves until stopped, and returns when every connection is closed and every loop has
+/// ended.
+///
+/// `address`: "tcp://host:port"; tcp (IPv6 and IPv4 when the host is left out), tcp4, tcp6; IPv6 hosts in
+/// brackets
+/// ("tcp://[::1]:9000"); port 0 lets the kernel choose (`Engine::addresses` says which). A name is resolved
+/// once.
+///
+/// Thread: blocks the caller, which gets `on_boot` and `on_shutdown`; loops run in threads of their own.
+/// Several engines may run at the same time, each from its own thread.
+///
+/// Failure: returns the reason nothing could be started (address taken, io_uring forbidden, memlock too
+/// small, bad option); `explain(error)` says cause and cure. Empty after a normal stop. Never throws because
+/// of the network.
+///
+/// Example: `auto error = ringwire::run(echo, "tcp://:9000", {.multicore = true});`
+[[nodiscard]] std::error_code run(Handler& handler, std::string_view address, const Options& options = {});
+
+/// The same with several addresses in one engine. Source: gnet Rotate.
+[[nodiscard]] std::error_code run(Handler& handler, std::span<const std::string_view> addresses,
+                                  const Options& options = {});
+
+}  // namespace ringwire

@@ -1,0 +1,17 @@
+// Catch2 2.13 and 3 through one header, and a skip that both can show.
+#pragma once
+
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_all.hpp>
+#else
+#include <catch2/catch.hpp>
+#endif
+
+#include <string>
+
+namespace ringwire::test {
+
+/// Counts the running test case as skipped and prints why. Follow it with `return`.
+void skip(const std::string& reason);
+
+}  // namespace ringwire::test
