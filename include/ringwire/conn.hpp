@@ -142,7 +142,7 @@ class Conn {
   template <typename T>
   static constexpr char context_tag = 0;  // Its address tells the types apart, without RTTI.
 
-  void set_context(void* object, const void* tag, void (*destroy)(void*) noexcept);
+  void set_context(void* object, const void* tag, void (*destroy)(void*) noexcept) noexcept;
   [[nodiscard]] void* get_context(const void* tag) const noexcept;
 };
 

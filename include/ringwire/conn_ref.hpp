@@ -19,8 +19,9 @@ class Conn;
 /// engine ended.
 ///
 /// Every request is carried out on the connection's loop, in the order one thread made them. Where a `done`
-/// is given it is called exactly once, on the loop's thread; if the loop has already ended, on the calling
-/// thread with `Error::closed`.
+/// is given it is called exactly once: on the loop's thread, or, when the request cannot be posted at all, on
+/// the calling thread with `Error::closed` (the loop has ended) or EAGAIN (`Options::mailbox_max` wait
+/// already).
 class ConnRef {
  public:
   /// Names no connection; every request is answered `Error::closed`.

@@ -33,7 +33,7 @@ class LoopRef {
   /// Example: `conn.loop().post([ref = conn.ref()]() mutable { ref.write("later"); });`
   std::error_code post(Task task) const;
 
-  /// Opens a connection to `address` ("tcp://127.0.0.1:9000", numeric host) on this loop; the engine's
+  /// Opens a connection to `address` ("tcp://127.0.0.1:9000") on this loop; the engine's
   /// Handler then gets its events like those of an accepted one. Any thread.
   ///
   /// `done` runs on the loop's thread: with an empty code just after `on_open`, else with the reason (errno,
@@ -48,6 +48,8 @@ class LoopRef {
   friend bool operator==(const LoopRef&, const LoopRef&) noexcept = default;
 
  private:
+  friend class ConnRef;
+
   std::shared_ptr<loop::Mailbox> mailbox_;
 };
 

@@ -27,7 +27,6 @@ enum class Balancing : std::uint8_t {
 /// `Error::invalid_option`.
 struct Options {
   // -- threads
-  // --------------------------------------------------------------------------------------------------------
 
   /// One loop for each CPU this process may use. Off: one loop. Source: gnet Multicore.
   bool multicore = false;
@@ -40,7 +39,6 @@ struct Options {
   Balancing balancing = Balancing::round_robin;
 
   // -- events
-  // ---------------------------------------------------------------------------------------------------------
 
   /// Call `on_tick`. Source: gnet Ticker.
   bool ticker = false;
@@ -49,7 +47,6 @@ struct Options {
   bool stop_on_signal = false;
 
   // -- time (0 = never, unless said otherwise)
-  // ------------------------------------------------------------------------
 
   /// Close a connection on which nothing is received or sent for this long. See `Conn::set_idle_timeout`.
   std::chrono::milliseconds idle_timeout{0};
@@ -60,7 +57,6 @@ struct Options {
   std::chrono::milliseconds stop_timeout{1'000};
 
   // -- bounds
-  // ---------------------------------------------------------------------------------------------------------
 
   /// Connections per loop; one more is accepted and reset. 1 to 16,777,216. Reason: memory, about 1 KiB each
   /// when idle.
@@ -80,7 +76,6 @@ struct Options {
   std::size_t mailbox_max = 1 << 20;
 
   // -- sockets
-  // --------------------------------------------------------------------------------------------------------
 
   /// Connections the kernel may hold before we accept them; cut to net.core.somaxconn. Source: listen(2).
   int backlog = 4096;
@@ -91,7 +86,6 @@ struct Options {
   std::chrono::seconds tcp_keepalive{0};
 
   // -- ring
-  // -----------------------------------------------------------------------------------------------------------
 
   /// Receive buffers of one loop; a power of two, 1 to 32,768. With the size below: 4 MiB, which stays in
   /// cache.
@@ -108,7 +102,6 @@ struct Options {
   std::string_view mask = {};
 
   // -- log
-  // ------------------------------------------------------------------------------------------------------------
 
   /// The least grave lines to write. The environment variable RINGWIRE_LOG (debug, info, warn, error, off)
   /// overrides it.

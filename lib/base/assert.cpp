@@ -1,0 +1,48 @@
+// The end of a process that found a bug: one report on standard error, then abort.
+//
+// It must work when anything may be broken, so a report that cannot be formatted is printed raw.
+#include "lib/base/assert.hpp"
+
+#include <fmt/args.h>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iterator>
+
+namespace ringwire::base {
+namespace {
+
+void append_values(fmt::memory_buffer& report, std::string_view format,
+                   std::initializer_list<CheckValue> values) {
+  fmt::dynamic_format_arg_store<fmt::format_context> store;
+  for (const CheckValue& value : values) {
+    std::visit([&store](const auto& plain) { store.push_back(plain); }, value);
+  }
+  fmt::vformat_to(std::back_inserter(report), format, store);
+}
+
+}  // namespace
+
+void report_check(const Check& check, std::string_view format,
+                  std::initializer_list<CheckValue> values) noexcept {
+  try {
+    fmt::memory_buffer report;
+    fmt::format_to(std::back_inserter(report), "ringwire: {} at {}:{} in {}: `{}` does not hold",
+                   check.blame == Blame::ours ? "bug" : "misuse by the caller", check.file, check.line,
+                   check.function, check.condition);
+    if (!format.empty()) {
+      fmt::format_to(std::back_inserter(report), ": ");
+      append_values(report, format, values);
+    }
+    report.push_back('\n');
+    std::fwrite(report.data(), 1, report.size(), stderr);
+  } catch (...) {
+    std::fputs("ringwire: a check failed, and its report could not be formatted: ", stderr);
+    std::fputs(check.condition, stderr);
+    std::fputs("\n", stderr);
+  }
+  std::abort();
+}
+
+}  // namespace ringwire::base

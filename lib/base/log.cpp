@@ -1,0 +1,46 @@
+// Formats a log line and hands it over whole. A line that cannot be made is replaced by one that says so.
+#include "lib/base/log.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdio>
+#include <iterator>
+
+namespace ringwire::base {
+namespace {
+
+constexpr std::array<std::string_view, 5> level_names{"debug", "info", "warn", "error", "off"};
+
+std::string_view name_of(LogLevel level) {
+  return level_names[static_cast<std::size_t>(level)];
+}
+
+// One call, so that lines of several threads do not mix.
+void write_to_stderr(LogLevel level, std::string_view line) {
+  fmt::memory_buffer whole;
+  fmt::format_to(std::back_inserter(whole), "ringwire: {}: {}\n", name_of(level), line);
+  std::fwrite(whole.data(), 1, whole.size(), stderr);
+}
+
+}  // namespace
+
+void Log::write(LogLevel level, fmt::string_view format, fmt::format_args values) const noexcept {
+  try {
+    fmt::memory_buffer line;
+    fmt::vformat_to(std::back_inserter(line), format, values);
+    (sink_ != nullptr ? sink_ : write_to_stderr)(level, {line.data(), line.size()});
+  } catch (...) {
+    std::fputs("ringwire: error: a log line was lost while it was formatted\n", stderr);
+  }
+}
+
+LogLevel parse_log_level(std::string_view name, LogLevel otherwise) noexcept {
+  for (std::size_t level = 0; level < level_names.size(); ++level) {
+    if (level_names[level] == name) return static_cast<LogLevel>(level);
+  }
+  return otherwise;
+}
+
+}  // namespace ringwire::base

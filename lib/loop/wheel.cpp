@@ -1,0 +1,129 @@
+// Where a timer stands in the wheel, and how the wheel turns.
+//
+// The level is that of the highest digit (base 64) in which the timer's tick differs from now. So all timers
+// of one tick always share a list, which keeps them in the order they were armed, and the first occupied slot
+// of the lowest occupied level holds the earliest timer.
+#include "lib/loop/wheel.hpp"
+
+#include "lib/base/assert.hpp"
+
+#include <bit>
+
+namespace ringwire::loop {
+namespace {
+
+using kernel::Nanoseconds;
+
+std::uint64_t tick_of(Nanoseconds deadline) noexcept {
+  return deadline / Wheel::tick + (deadline % Wheel::tick != 0 ? 1 : 0);  // Up: never early.
+}
+
+// Merge sort by deadline that keeps the order of equals. Rare, so a move more or less does not matter.
+void sort(base::List<Timer, WheelTag>& timers, std::size_t count) noexcept {
+  if (count < 2) return;
+  base::List<Timer, WheelTag> left;
+  base::List<Timer, WheelTag> right;
+  for (std::size_t index = 0; index < count; ++index) {
+    (index < count / 2 ? left : right).push_back(*timers.pop_front());
+  }
+  sort(left, count / 2);
+  sort(right, count - count / 2);
+  while (!left.empty() || !right.empty()) {
+    const bool from_left =
+        right.empty() || (!left.empty() && left.front()->deadline() <= right.front()->deadline());
+    timers.push_back(*(from_left ? left : right).pop_front());
+  }
+}
+
+}  // namespace
+
+void Wheel::arm(Timer& timer, Nanoseconds deadline) noexcept {
+  cancel(timer);
+  timer.deadline_ = deadline;
+  place(timer);
+}
+
+void Wheel::cancel(Timer& timer) noexcept {
+  if (!timer.armed()) return;
+  Timers& list = lists_[timer.place_];
+  list.remove(timer);
+  if (timer.place_ < overdue_place && list.empty()) {
+    occupied_[timer.place_ / slots_count] &= ~(std::uint64_t{1} << (timer.place_ % slots_count));
+  }
+}
+
+void Wheel::place(Timer& timer) noexcept {
+  const std::uint64_t tick = tick_of(timer.deadline_);
+  if (tick <= tick_) {
+    timer.place_ = overdue_place;
+  } else {
+    const auto digit = static_cast<unsigned>(std::bit_width(tick ^ tick_) - 1) / slot_bits;
+    const auto index = static_cast<std::uint32_t>(tick >> (digit * slot_bits)) % slots_count;
+    RINGWIRE_ASSERT(digit < levels_count, "deadline {}", timer.deadline_);
+    occupied_[digit] |= std::uint64_t{1} << index;
+    timer.place_ = digit * slots_count + index;
+  }
+  lists_[timer.place_].push_back(timer);
+}
+
+std::optional<Wheel::Slot> Wheel::first_slot() const noexcept {
+  for (unsigned level = 0; level < levels_count; ++level) {
+    if (occupied_[level] == 0) continue;
+    const auto index = static_cast<std::uint32_t>(std::countr_zero(occupied_[level]));
+    const unsigned shift = level * slot_bits;
+    const std::uint64_t above = tick_ >> (shift + slot_bits) << (shift + slot_bits);
+    return Slot{level, index, above | (std::uint64_t{index} << shift)};
+  }
+  return std::nullopt;
+}
+
+// Takes every timer out of a list: those whose time has come are due, the others move down.
+void Wheel::empty(Timers& slot) noexcept {
+  Timers arrived;
+  std::size_t count = 0;
+  bool sorted = true;
+  Nanoseconds last = 0;
+  while (Timer* timer = slot.pop_front()) {
+    if (tick_of(timer->deadline_) > tick_) {
+      place(*timer);
+      continue;
+    }
+    sorted = sorted && last <= timer->deadline_;
+    last = timer->deadline_;
+    arrived.push_back(*timer);
+    ++count;
+  }
+  if (!sorted) sort(arrived, count);
+  while (Timer* timer = arrived.pop_front()) {
+    timer->place_ = due_place;
+    lists_[due_place].push_back(*timer);
+  }
+}
+
+// From slot to slot, not from tick to tick: time that holds no timer costs nothing.
+void Wheel::collect(Nanoseconds now) noexcept {
+  const std::uint64_t target = now / tick;
+  RINGWIRE_ASSERT(target >= tick_, "time went back from tick {} to {}", tick_, target);
+
+  empty(lists_[overdue_place]);
+  for (auto slot = first_slot(); slot && slot->begin <= target; slot = first_slot()) {
+    RINGWIRE_ASSERT(slot->begin > tick_, "tick {}, now {}", slot->begin, tick_);
+    tick_ = slot->begin;
+    occupied_[slot->level] &= ~(std::uint64_t{1} << slot->index);
+    empty(lists_[slot->level * slots_count + slot->index]);
+  }
+  tick_ = target;
+}
+
+Timer* Wheel::take_due() noexcept {
+  return lists_[due_place].pop_front();
+}
+
+std::optional<Nanoseconds> Wheel::next() const noexcept {
+  if (!lists_[overdue_place].empty() || !lists_[due_place].empty()) return 0;
+  const auto slot = first_slot();
+  if (!slot) return std::nullopt;
+  return slot->begin * tick;
+}
+
+}  // namespace ringwire::loop

@@ -1,0 +1,70 @@
+// The steps from an endpoint to a listening socket, and what to try when the host has no IPv6.
+#include "lib/net/listener.hpp"
+
+#include "lib/base/error.hpp"
+
+#include <fmt/format.h>
+
+#include <netinet/in.h>
+
+namespace ringwire::net {
+namespace {
+
+// Binds and listens on one address: a descriptor or -errno.
+int open_at(kernel::Kernel& kernel, const Address& address, bool dual_stack, int backlog) noexcept {
+  const bool ipv6 = address.family == Address::Family::ipv6;
+  const int fd = kernel.open_socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM, IPPROTO_TCP);
+  if (fd < 0) return fd;
+
+  // Else connections of an earlier listener in TIME_WAIT would hold the port for a minute.
+  const int on = 1;
+  int result = kernel.set_option(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (result >= 0 && ipv6) {
+    // Always said, because the default is the machine's (net.ipv6.bindv6only).
+    const int v6_only = dual_stack ? 0 : 1;
+    result = kernel.set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
+  }
+  if (result >= 0) result = kernel.bind(fd, to_name(address));
+  if (result >= 0) result = kernel.listen(fd, backlog);
+  if (result >= 0) return fd;
+  kernel.close(fd);
+  return result;
+}
+
+// The host lacks this address or this kind of address, so another may do.
+bool is_absent(int result) noexcept {
+  return result == -EAFNOSUPPORT || result == -EADDRNOTAVAIL;
+}
+
+std::error_code failed(const Endpoint& endpoint, int result) {
+  const std::error_code code = base::to_error(result);
+  return base::fail(code, fmt::format("{}: {}", endpoint.text, code.message()));
+}
+
+}  // namespace
+
+std::error_code open_listener(kernel::Kernel& kernel, const Endpoint& endpoint, int backlog, int& fd,
+                              Address& bound) {
+  std::vector<Address> addresses;
+  if (auto error = resolve(kernel, endpoint, addresses)) return error;
+
+  const bool dual_stack = endpoint.host.empty() && endpoint.family == Endpoint::Family::any;
+  int opened = -EADDRNOTAVAIL;
+  for (const Address& address : addresses) {
+    opened = open_at(kernel, address, dual_stack, backlog);
+    if (!is_absent(opened)) break;
+  }
+  if (opened < 0) return failed(endpoint, opened);
+
+  kernel::SocketName name;
+  const int result = kernel.local_name(opened, name);
+  if (result < 0) {
+    kernel.close(opened);
+    return failed(endpoint, result);
+  }
+  fd = opened;
+  bound = to_address(name);
+  return {};
+}
+
+}  // namespace ringwire::net

@@ -1,0 +1,28 @@
+// Opens a listening socket. Leaves to others: accepting (`loop`, `engine`), and closing it once it is open.
+//
+// Invariant: on failure no descriptor is left open.
+#pragma once
+
+#include <ringwire/address.hpp>
+
+#include "lib/kernel/kernel.hpp"
+#include "lib/net/address.hpp"
+
+#include <system_error>
+
+namespace ringwire::net {
+
+/// Binds and listens. `fd` is the caller's to close; `bound` has the port the kernel chose where 0 was asked
+/// for.
+///
+/// A tcp endpoint without host takes IPv6 and IPv4 on one socket, or IPv4 alone where there is no IPv6; every
+/// other IPv6 socket takes IPv6 only. A name is bound at its first address this host has. The port of a
+/// listener that has just been closed can be had again at once. `backlog` is cut by the kernel to
+/// net.core.somaxconn.
+///
+/// Failure: the kernel's error, with the endpoint as detail; `fd` and `bound` are untouched. May throw
+/// bad_alloc.
+[[nodiscard]] std::error_code open_listener(kernel::Kernel& kernel, const Endpoint& endpoint, int backlog,
+                                            int& fd, Address& bound);
+
+}  // namespace ringwire::net

@@ -1,0 +1,52 @@
+// Socket options, one function each.
+#include "lib/net/socket.hpp"
+
+#include "lib/base/error.hpp"
+#include "lib/net/address.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace ringwire::net {
+namespace {
+
+std::error_code set_number(kernel::Kernel& kernel, int fd, int level, int name, int value) noexcept {
+  return base::to_error(kernel.set_option(fd, level, name, &value, sizeof value));
+}
+
+}  // namespace
+
+std::error_code set_no_delay(kernel::Kernel& kernel, int fd, bool on) noexcept {
+  return set_number(kernel, fd, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
+}
+
+std::error_code set_keepalive(kernel::Kernel& kernel, int fd, std::chrono::seconds idle) noexcept {
+  if (idle.count() <= 0) return set_number(kernel, fd, SOL_SOCKET, SO_KEEPALIVE, 0);
+
+  // Too much becomes too much for the kernel also, which refuses it.
+  const auto seconds =
+      static_cast<int>(std::min<std::int64_t>(idle.count(), std::numeric_limits<int>::max()));
+  if (auto error = set_number(kernel, fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds)) return error;
+  if (auto error = set_number(kernel, fd, IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, seconds / 5))) return error;
+  return set_number(kernel, fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
+std::error_code set_reset_on_close(kernel::Kernel& kernel, int fd) noexcept {
+  const linger at_once{1, 0};
+  return base::to_error(kernel.set_option(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+}
+
+Address local_address(kernel::Kernel& kernel, int fd) noexcept {
+  kernel::SocketName name;
+  return kernel.local_name(fd, name) < 0 ? Address{} : to_address(name);
+}
+
+Address remote_address(kernel::Kernel& kernel, int fd) noexcept {
+  kernel::SocketName name;
+  return kernel.peer_name(fd, name) < 0 ? Address{} : to_address(name);
+}
+
+}  // namespace ringwire::net

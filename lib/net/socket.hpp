@@ -1,0 +1,32 @@
+// The few options ringwire sets on a connection's socket, and its two addresses.
+//
+// Leaves to others: deciding them (`Options`), and the descriptor's life. Failures are the kernel's: the peer
+// may be gone.
+#pragma once
+
+#include <ringwire/address.hpp>
+
+#include "lib/kernel/kernel.hpp"
+
+#include <chrono>
+#include <system_error>
+
+namespace ringwire::net {
+
+/// TCP_NODELAY: small sends leave at once.
+std::error_code set_no_delay(kernel::Kernel& kernel, int fd, bool on) noexcept;
+
+/// Probes a silent peer after `idle`, then every fifth of it (at least 1 s); 0 = never. At most 32767 s, see
+/// tcp(7).
+std::error_code set_keepalive(kernel::Kernel& kernel, int fd, std::chrono::seconds idle) noexcept;
+
+/// Makes closing send RST and drop what is unsent (SO_LINGER with 0 seconds).
+std::error_code set_reset_on_close(kernel::Kernel& kernel, int fd) noexcept;
+
+/// Our end's address; empty when the kernel has none any more.
+[[nodiscard]] Address local_address(kernel::Kernel& kernel, int fd) noexcept;
+
+/// The peer's address; empty when it was gone before it could be asked.
+[[nodiscard]] Address remote_address(kernel::Kernel& kernel, int fd) noexcept;
+
+}  // namespace ringwire::net
