@@ -58,7 +58,6 @@ class Kernel {
   virtual ~Kernel() = default;
 
   // -- rings: io_uring_setup(2), io_uring_enter(2), io_uring_register(2)
-  // ---------------------------------------------------
 
   /// Sets up a ring and maps its queues. On success `ring` and `params` are filled in, and every word the
   /// kernel and we share can be read and written through `ring`. The ring does not survive fork.
@@ -82,7 +81,6 @@ class Kernel {
   virtual int wake_ring(int ring_fd, std::uint64_t user_data) noexcept = 0;
 
   // -- sockets
-  // -------------------------------------------------------------------------------------------------------------
 
   /// socket(2) with SOCK_CLOEXEC: a descriptor.
   virtual int open_socket(int family, int type, int protocol) noexcept = 0;
@@ -108,7 +106,6 @@ class Kernel {
   virtual int resolve(const std::string& host, int family, std::vector<SocketName>& names) = 0;
 
   // -- events
-  // --------------------------------------------------------------------------------------------------------------
 
   /// eventfd(2), close-on-exec: a descriptor that can be read through a ring.
   virtual int open_event() noexcept = 0;
@@ -121,7 +118,6 @@ class Kernel {
   virtual void close_signals(int fd) noexcept = 0;
 
   // -- memory, clock, threads, limits
-  // --------------------------------------------------------------------------------------
 
   /// Zeroed memory, page-aligned, a whole number of pages; nullptr when there is none.
   virtual void* map_memory(std::size_t size) noexcept = 0;
