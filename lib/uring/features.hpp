@@ -1,0 +1,66 @@
+// Which optional kernel features a ring uses, and how to take them away.
+//
+// Each is tried on the ring itself, never read off a version number. Names are what `Options::mask` and
+// RINGWIRE_MASK take.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace ringwire::uring {
+
+/// A feature that newer kernels have and we can do without.
+enum class Feature : std::uint8_t {
+  /// Completions are delivered when we enter, without interrupting us. Linux 6.1. Without: COOP_TASKRUN.
+  defer_taskrun,
+  /// The ring's descriptor need not be looked up on each enter. Linux 5.18. Without: a little slower.
+  registered_ring,
+  /// An idle loop does not show as waiting for I/O. Linux 6.15. Without: it does, and costs nothing.
+  no_iowait,
+  /// A thread without a ring posts to one (synchronous MSG_RING). Linux 6.13. Without: an eventfd.
+  wake_ring,
+};
+
+/// How many there are.
+inline constexpr std::size_t features_count = 4;
+
+/// A set of features. A value.
+class Features {
+ public:
+  /// None.
+  constexpr Features() noexcept = default;
+  /// Every one.
+  [[nodiscard]] static constexpr Features all() noexcept {
+    Features set;
+    set.bits_ = (1U << features_count) - 1;
+    return set;
+  }
+
+  /// Is it in the set?
+  [[nodiscard]] constexpr bool has(Feature feature) const noexcept { return (bits_ & bit(feature)) != 0; }
+  /// Puts it in.
+  constexpr void add(Feature feature) noexcept { bits_ |= bit(feature); }
+  /// Takes it out.
+  constexpr void remove(Feature feature) noexcept { bits_ &= ~bit(feature); }
+  /// Takes all of `mask` out.
+  constexpr void remove(Features mask) noexcept { bits_ &= ~mask.bits_; }
+
+  /// "defer_taskrun no_iowait", or "none". May throw bad_alloc.
+  [[nodiscard]] std::string to_string() const;
+
+  /// Equal when the same features are in.
+  friend constexpr bool operator==(Features, Features) noexcept = default;
+
+ private:
+  static constexpr unsigned bit(Feature feature) noexcept { return 1U << static_cast<unsigned>(feature); }
+
+  unsigned bits_ = 0;
+};
+
+/// Adds the features named in `text` ("all", or names separated by commas) to `mask`. An unknown name is
+/// `Error::invalid_option`, and `explain` lists the known ones.
+[[nodiscard]] std::error_code parse_mask(std::string_view text, Features& mask);
+
+}  // namespace ringwire::uring

@@ -1,0 +1,111 @@
+// Lending buffers to the kernel and taking them back.
+#include "lib/uring/pool.hpp"
+
+#include <ringwire/error.hpp>
+
+#include "lib/base/assert.hpp"
+#include "lib/base/error.hpp"
+#include "lib/uring/prep.hpp"
+
+#include <fmt/core.h>
+
+#include <atomic>
+#include <bit>
+#include <cerrno>
+
+namespace ringwire::uring {
+namespace {
+
+constexpr std::size_t entries_max = 32'768;  // The kernel's limit.
+
+}  // namespace
+
+std::error_code BufferPool::open(Ring& ring, std::size_t count, std::size_t size) {
+  RINGWIRE_ASSERT(entries_ == nullptr);
+  RINGWIRE_ASSERT(std::has_single_bit(count));
+  RINGWIRE_ASSERT(count <= entries_max);
+  RINGWIRE_ASSERT(size > 0);
+
+  held_.assign(count, false);
+  count_ = count;
+  size_ = size;
+  entries_ = static_cast<io_uring_buf*>(kernel_.map_memory(count * sizeof(io_uring_buf)));
+  memory_ = static_cast<std::byte*>(kernel_.map_memory(count * size));
+  if (entries_ == nullptr || memory_ == nullptr) {
+    close();
+    return base::fail(std::make_error_code(std::errc::not_enough_memory),
+                      fmt::format("{} receive buffers of {} bytes", count, size));
+  }
+
+  io_uring_buf_reg request{};
+  request.ring_addr = to_u64(entries_);
+  request.ring_entries = static_cast<std::uint32_t>(count);
+  request.bgid = bgid_;
+  if (const int result = ring.register_ring(IORING_REGISTER_PBUF_RING, &request, 1); result < 0) {
+    close();
+    if (result == -EINVAL) {
+      return base::fail(Error::kernel_too_old, "provided-buffer rings are missing (Linux 5.19 has them)");
+    }
+    if (result != -ENOMEM) return base::fail(base::to_error(result), "registering the receive buffers");
+    return base::fail(
+        Error::memlock_too_small,
+        fmt::format("a ring of {} receive buffers needs {} KiB, RLIMIT_MEMLOCK is {} KiB for all processes "
+                    "of this user",
+                    count, (count * sizeof(io_uring_buf) + 1023) / 1024, kernel_.memlock_limit() / 1024));
+  }
+  for (std::size_t bid = 0; bid < count; ++bid) add(static_cast<std::uint16_t>(bid));
+  publish();
+  return {};
+}
+
+void BufferPool::close() noexcept {
+  if (entries_ != nullptr) kernel_.unmap_memory(entries_, count_ * sizeof(io_uring_buf));
+  if (memory_ != nullptr) kernel_.unmap_memory(memory_, count_ * size_);
+  entries_ = nullptr;
+  memory_ = nullptr;
+  held_count_ = 0;
+  tail_ = 0;
+}
+
+void BufferPool::take(std::uint16_t bid) noexcept {
+  RINGWIRE_ASSERT(bid < count_, "bid {} of {}", bid, count_);
+  RINGWIRE_ASSERT(!held_[bid], "bid {} came twice", bid);
+
+  held_[bid] = true;
+  ++held_count_;
+}
+
+Bytes BufferPool::view(std::uint16_t bid, std::size_t size) const noexcept {
+  RINGWIRE_ASSERT(bid < count_, "bid {} of {}", bid, count_);
+  RINGWIRE_ASSERT(held_[bid], "bid {} is the kernel's", bid);
+  RINGWIRE_ASSERT(size <= size_, "{} bytes of a buffer of {}", size, size_);
+
+  return {memory_ + bid * size_, size};
+}
+
+void BufferPool::give_back(std::uint16_t bid) noexcept {
+  RINGWIRE_ASSERT(bid < count_, "bid {} of {}", bid, count_);
+  RINGWIRE_ASSERT(held_[bid], "bid {} given back twice", bid);
+  RINGWIRE_ASSERT(held_count_ > 0);
+
+  held_[bid] = false;
+  --held_count_;
+  add(bid);
+}
+
+void BufferPool::add(std::uint16_t bid) noexcept {
+  io_uring_buf& entry = entries_[tail_ & (count_ - 1)];
+  entry.addr = to_u64(memory_ + bid * size_);
+  entry.len = static_cast<std::uint32_t>(size_);
+  entry.bid = bid;  // Not `resv`: in the first entry that is the tail.
+  ++tail_;
+}
+
+void BufferPool::publish() noexcept {
+  RINGWIRE_ASSERT(entries_ != nullptr);
+
+  // The kernel must not see the tail before the entries below it.
+  std::atomic_ref<std::uint16_t>{entries_[0].resv}.store(tail_, std::memory_order_release);
+}
+
+}  // namespace ringwire::uring

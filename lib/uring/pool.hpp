@@ -1,0 +1,73 @@
+// The receive buffers of one loop: lent to the kernel all at once, taken back one by one.
+//
+//   ours (held) --give_back--> written to the ring --publish--> the kernel's --CQE with F_BUFFER, take-->
+//   ours (held)
+//
+// Invariant: each buffer is either held or the kernel's; `held_count()` is 0 when nobody looks at received
+// bytes.
+#pragma once
+
+#include <ringwire/bytes.hpp>
+
+#include "lib/kernel/kernel.hpp"
+#include "lib/uring/ring.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <system_error>
+#include <vector>
+
+namespace ringwire::uring {
+
+/// A provided-buffer ring (io_uring_register_buf_ring(3), Linux 5.19) and the memory behind it.
+class BufferPool {
+ public:
+  /// Touches nothing yet.
+  BufferPool(kernel::Kernel& kernel, std::uint16_t bgid) noexcept : kernel_{kernel}, bgid_{bgid} {}
+  BufferPool(const BufferPool&) = delete;
+  BufferPool& operator=(const BufferPool&) = delete;
+  ~BufferPool() { close(); }
+
+  /// Maps `count` (a power of two, at most 32,768) buffers of `size` bytes and lends them all. Fails with
+  /// `Error::memlock_too_small` or an errno.
+  [[nodiscard]] std::error_code open(Ring& ring, std::size_t count, std::size_t size);
+
+  /// Frees the memory. The ring must be closed, or nothing armed on it.
+  void close() noexcept;
+
+  /// The group receives select from.
+  [[nodiscard]] std::uint16_t bgid() const noexcept { return bgid_; }
+
+  /// Takes the buffer a completion brought: it is held from now on.
+  void take(std::uint16_t bid) noexcept;
+
+  /// The first `size` bytes of a held buffer; valid until it is given back.
+  [[nodiscard]] Bytes view(std::uint16_t bid, std::size_t size) const noexcept;
+
+  /// Gives a held buffer back; the kernel sees it after `publish`.
+  void give_back(std::uint16_t bid) noexcept;
+
+  /// Lets the kernel see what was given back. Once a lap.
+  void publish() noexcept;
+
+  /// Buffers held by us.
+  [[nodiscard]] std::size_t held_count() const noexcept { return held_count_; }
+  /// All buffers.
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+
+ private:
+  void add(std::uint16_t bid) noexcept;
+
+  kernel::Kernel& kernel_;
+  io_uring_buf* entries_ =
+      nullptr;  // The ring the kernel reads; its tail lies in the first entry's reserved word.
+  std::byte* memory_ = nullptr;
+  std::size_t count_ = 0;
+  std::size_t size_ = 0;
+  std::size_t held_count_ = 0;
+  std::uint16_t bgid_;
+  std::uint16_t tail_ = 0;
+  std::vector<bool> held_;
+};
+
+}  // namespace ringwire::uring
