@@ -1,0 +1,136 @@
+// Closing in three steps: decide, wait until nothing is lent, release.
+//
+// Without loss means: our last byte and FIN go out first, and the peer's FIN is awaited, because closing a
+// socket with unread bytes makes the kernel reset it and throw away what the peer has not yet got.
+#include <ringwire/error.hpp>
+
+#include "lib/base/assert.hpp"
+#include "lib/base/error.hpp"
+#include "lib/conn/connection.hpp"
+#include "lib/net/socket.hpp"
+#include "lib/uring/prep.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+namespace ringwire::conn {
+namespace {
+
+kernel::Nanoseconds to_nanoseconds(std::chrono::milliseconds duration) noexcept {
+  return static_cast<kernel::Nanoseconds>(duration.count()) * 1'000'000;
+}
+
+}  // namespace
+
+// ---- decide
+
+void Connection::begin_close(std::error_code reason) noexcept {
+  if (state_ != State::open) return;
+
+  state_ = State::flushing;
+  closed_by_us_ = true;
+  reason_ = reason;
+  fin_wanted_ = true;
+  close_deadline_ = shared_.now + to_nanoseconds(shared_.options.close_timeout);
+  mark_due();
+}
+
+void Connection::fail(std::error_code reason) noexcept {
+  if (state_ == State::ending) return;
+
+  if (state_ == State::open) reason_ = reason;
+  // Whoever decided to close has given the reason; but bytes that will never leave are worth another one.
+  if (state_ == State::flushing && !outbound_.empty() && !reason_) reason_ = reason;
+  state_ = State::ending;
+  close_deadline_ = 0;
+  mark_due();
+}
+
+void Connection::abandon(std::error_code reason) noexcept {
+  if (state_ == State::ending) return;
+
+  // The close that follows sends RST instead of FIN. Not once our FIN is out: a reset would overtake bytes
+  // under way. It can only fail when the peer has reset us already.
+  if (state_ != State::lingering) static_cast<void>(net::set_reset_on_close(shared_.kernel, fd_));
+  fail(reason);
+}
+
+bool Connection::wants_fin() const noexcept {
+  return fin_wanted_ && !fin_sent_ && state_ != State::ending && outbound_.empty() && !armed(send_bit);
+}
+
+void Connection::send_fin() noexcept {
+  RINGWIRE_ASSERT(outbound_.empty());
+  RINGWIRE_ASSERT(!fin_sent_);
+
+  fin_sent_ = true;
+  const int result = shared_.kernel.shutdown(fd_, SHUT_WR);
+  if (result < 0) return fail(base::to_error(result));  // ENOTCONN: the peer reset the connection.
+  if (state_ == State::flushing) {
+    state_ = State::lingering;
+    if (eof_) fail({});  // The peer's came before ours.
+  } else if (eof_) {
+    begin_close(Error::end_of_stream);  // Both directions have ended, with nobody left to close.
+  }
+}
+
+kernel::Nanoseconds Connection::deadline() const noexcept {
+  if (state_ == State::ending) return 0;
+  if (state_ != State::open) return close_deadline_;
+  return idle_timeout_.count() == 0 ? 0 : active_at_ + to_nanoseconds(idle_timeout_);
+}
+
+void Connection::on_time(kernel::Nanoseconds now) noexcept {
+  const kernel::Nanoseconds due = deadline();
+  if (due == 0 || due > now) return;
+
+  if (state_ == State::open) return begin_close(Error::idle_timeout);
+  abandon(Error::close_timeout);
+}
+
+// ---- wait until nothing is lent
+
+bool Connection::wants_close() const noexcept {
+  return state_ == State::ending && fd_ >= 0 && !armed(close_bit);
+}
+
+void Connection::arm_close(uring::Ring& ring) noexcept {
+  RINGWIRE_ASSERT(state_ == State::ending);
+  RINGWIRE_ASSERT(!armed(close_bit));
+  RINGWIRE_ASSERT(!armed(cancel_bit));
+  RINGWIRE_ASSERT(fd_ >= 0);
+
+  // A descriptor closed under an armed operation sends no FIN: the operation keeps the socket. Hard-linked,
+  // because a cancel that finds nothing answers ENOENT and would break a soft link.
+  if (armed(recv_bit | send_bit)) {
+    io_uring_sqe& cancel = ring.next_sqe(token(uring::Op::cancel));
+    uring::prep_cancel_fd(cancel, fd_);
+    uring::link_hard(cancel);
+    lend(cancel_bit);
+  }
+  uring::prep_close(ring.next_sqe(token(uring::Op::close)), fd_);
+  lend(close_bit);
+}
+
+void Connection::on_cancel(const uring::Completion& done) noexcept {
+  RINGWIRE_ASSERT(armed(cancel_bit));
+  RINGWIRE_ASSERT(done.res >= 0 || done.res == -ENOENT || done.res == -EALREADY, "cancel: {}", done.res);
+
+  take_back(cancel_bit);
+  mark_due();
+}
+
+void Connection::on_close(const uring::Completion& done) noexcept {
+  RINGWIRE_ASSERT(armed(close_bit));
+  RINGWIRE_ASSERT(done.res != -EBADF, "descriptor {} was closed by somebody else", fd_);
+
+  take_back(close_bit);
+  mark_due();
+  // Cancelled before it began: the descriptor is still open, and the flush tries again. Whatever else it
+  // says, it is gone.
+  if (done.res == -ECANCELED) return;
+  fd_ = -1;
+}
+
+}  // namespace ringwire::conn

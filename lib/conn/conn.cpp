@@ -1,0 +1,177 @@
+// The public face of a connection. User code calls back through this file only.
+//
+// Nothing here touches the ring: bytes are queued, the connection is marked due, and the lap's flush does the
+// rest.
+#include <ringwire/conn.hpp>
+#include <ringwire/error.hpp>
+
+#include "lib/base/assert.hpp"
+#include "lib/conn/connection.hpp"
+#include "lib/net/socket.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace ringwire {
+namespace {
+
+// A Conn is the base of a Connection and of nothing else: its constructor is protected.
+conn::Connection& self(Conn& conn) noexcept {
+  return static_cast<conn::Connection&>(conn);
+}
+const conn::Connection& self(const Conn& conn) noexcept {
+  return static_cast<const conn::Connection&>(conn);
+}
+
+}  // namespace
+
+namespace conn {
+
+Written Connection::queue(std::span<const Bytes> parts) {
+  if (state_ != State::open || fin_wanted_) return Written::refused;
+
+  std::size_t size = 0;
+  for (const Bytes part : parts) size += part.size();
+  const Options& options = shared_.options;
+  if (options.outbound_limit != 0 && outbound_.size() + size > options.outbound_limit)
+    return Written::refused;
+  if (size == 0) return above_high_mark_ ? Written::above_high_mark : Written::queued;
+
+  try {
+    outbound_.append(shared_.chunks, parts);
+  } catch (const std::bad_alloc&) {
+    fail(std::make_error_code(std::errc::not_enough_memory));
+    return Written::refused;
+  }
+  mark_due();
+  if (outbound_.size() > options.outbound_high_mark) above_high_mark_ = true;
+  return above_high_mark_ ? Written::above_high_mark : Written::queued;
+}
+
+}  // namespace conn
+
+// ---- inbound
+
+std::size_t Conn::inbound_size() const noexcept {
+  return self(*this).inbound_.size();
+}
+
+Bytes Conn::peek() {
+  conn::Connection& conn = self(*this);
+  return conn.inbound_.view(conn.shared_.pool);
+}
+
+std::optional<Bytes> Conn::peek(std::size_t size) {
+  const Bytes all = peek();
+  if (all.size() < size) return std::nullopt;
+  return all.first(size);
+}
+
+Bytes Conn::next() {
+  const Bytes all = peek();
+  discard(all.size());
+  return all;
+}
+
+std::optional<Bytes> Conn::next(std::size_t size) {
+  const std::optional<Bytes> first = peek(size);
+  if (first) discard(size);
+  return first;
+}
+
+std::size_t Conn::discard(std::size_t size) {
+  conn::Connection& conn = self(*this);
+  const std::size_t count = std::min(size, conn.inbound_.size());
+  const bool was_full = conn.is_inbound_full();
+  conn.inbound_.discard(count);
+  if (was_full && !conn.is_inbound_full()) conn.mark_due();  // There is room: receive again.
+  return count;
+}
+
+std::size_t Conn::read(std::span<std::byte> target) {
+  const Bytes all = peek();
+  const std::size_t count = std::min(all.size(), target.size());
+  if (count != 0) std::memcpy(target.data(), all.data(), count);
+  return discard(count);
+}
+
+// ---- outbound
+
+Written Conn::write(Bytes bytes) {
+  return self(*this).queue({&bytes, 1});
+}
+
+Written Conn::writev(std::span<const Bytes> parts) {
+  return self(*this).queue(parts);
+}
+
+std::size_t Conn::outbound_size() const noexcept {
+  return self(*this).outbound_.size();
+}
+
+// ---- life
+
+void Conn::close() {
+  conn::Connection& conn = self(*this);
+  conn.begin_close(conn.eof_ ? make_error_code(Error::end_of_stream) : std::error_code{});
+}
+
+void Conn::abort() {
+  conn::Connection& conn = self(*this);
+  conn.closed_by_us_ = true;
+  conn.abandon({});
+}
+
+void Conn::shutdown_write() {
+  conn::Connection& conn = self(*this);
+  if (conn.state_ != conn::Connection::State::open) return;
+  conn.fin_wanted_ = true;
+  conn.mark_due();
+}
+
+void Conn::set_idle_timeout(std::chrono::milliseconds timeout) {
+  RINGWIRE_REQUIRE(timeout.count() >= 0, "idle timeout {} ms", timeout.count());
+  conn::Connection& conn = self(*this);
+  conn.idle_timeout_ = timeout;
+  conn.active_at_ = conn.shared_.now;
+  conn.mark_due();  // The flush moves the timer.
+}
+
+// ---- who and where
+
+Address Conn::local_address() const {
+  const conn::Connection& conn = self(*this);
+  return net::local_address(conn.shared_.kernel, conn.fd_);
+}
+
+Address Conn::remote_address() const {
+  const conn::Connection& conn = self(*this);
+  return net::remote_address(conn.shared_.kernel, conn.fd_);
+}
+
+int Conn::fd() const noexcept {
+  return self(*this).fd_;
+}
+
+ConnRef Conn::ref() const {
+  const conn::Connection& conn = self(*this);
+  return {conn.shared_.loop, conn.slot_, conn.generation_};
+}
+
+LoopRef Conn::loop() const {
+  return self(*this).shared_.loop;
+}
+
+void Conn::set_context(void* object, const void* tag, void (*destroy)(void*) noexcept) noexcept {
+  conn::Connection& conn = self(*this);
+  const auto old = std::exchange(conn.context_, {object, tag, destroy});
+  if (old.object != nullptr) old.destroy(old.object);
+}
+
+void* Conn::get_context(const void* tag) const noexcept {
+  const conn::Connection& conn = self(*this);
+  return conn.context_.tag == tag ? conn.context_.object : nullptr;
+}
+
+}  // namespace ringwire

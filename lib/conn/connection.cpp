@@ -1,0 +1,93 @@
+// Birth, death and bookkeeping of a connection. What it does stands in recv.cpp, send.cpp, close.cpp and
+// conn.cpp.
+#include "lib/conn/connection.hpp"
+
+#include "lib/base/assert.hpp"
+
+#include <new>
+#include <utility>
+
+namespace ringwire::conn {
+
+Connection::Connection(std::uint32_t slot, std::uint32_t generation, Shared& shared, int fd,
+                       Origin origin) noexcept
+    : shared_{shared},
+      fd_{fd},
+      slot_{slot},
+      generation_{generation},
+      origin_{origin},
+      active_at_{shared.now},
+      idle_timeout_{shared.options.idle_timeout} {
+  RINGWIRE_ASSERT(fd >= 0);
+  mark_due();
+}
+
+Connection::~Connection() {
+  RINGWIRE_ASSERT(armed_ == 0, "released while the kernel holds {}", armed_);
+  RINGWIRE_ASSERT(fd_ < 0, "descriptor {} is still open", fd_);
+
+  if (context_.object != nullptr) context_.destroy(context_.object);
+  inbound_.clear(shared_.pool);
+  outbound_.clear(shared_.chunks);
+  if (Link<Due>::linked()) shared_.due.remove(*this);
+  if (Link<News>::linked()) shared_.news.remove(*this);
+}
+
+void Connection::lend(std::uint8_t bit) noexcept {
+  RINGWIRE_ASSERT(!armed(bit), "{} is lent already", bit);
+  armed_ |= bit;
+}
+
+void Connection::take_back(std::uint8_t bit) noexcept {
+  RINGWIRE_ASSERT(armed(bit), "{} was not lent", bit);
+  armed_ &= static_cast<std::uint8_t>(~bit);
+}
+
+void Connection::mark_due() noexcept {
+  if (!Link<Due>::linked()) shared_.due.push_back(*this);
+}
+
+void Connection::mark_news() noexcept {
+  if (!Link<News>::linked()) shared_.news.push_back(*this);
+}
+
+Happened Connection::take_news() noexcept {
+  return std::exchange(happened_, {});
+}
+
+void Connection::settle() noexcept {
+  try {
+    inbound_.settle(shared_.pool);
+  } catch (const std::bad_alloc&) {
+    fail(std::make_error_code(std::errc::not_enough_memory));
+  }
+}
+
+void Connection::wake() noexcept {
+  if (state_ != State::open) return;
+  happened_.traffic = true;
+  mark_news();
+}
+
+void Connection::drain() noexcept {
+  if (state_ != State::open) return;
+  happened_.drain = true;
+  mark_news();
+}
+
+void Connection::notify_closed(Done done) {
+  if (closed_callbacks_ == nullptr) closed_callbacks_ = std::make_unique<std::vector<Done>>();
+  closed_callbacks_->push_back(std::move(done));
+}
+
+std::vector<Done> Connection::take_closed_callbacks() noexcept {
+  if (closed_callbacks_ == nullptr) return {};
+  return std::move(*std::exchange(closed_callbacks_, nullptr));
+}
+
+void Connection::notify_sent(Done done) {
+  outbound_.notify(std::move(done));
+  if (outbound_.has_done()) mark_news();  // Nothing waits: it is true already.
+}
+
+}  // namespace ringwire::conn

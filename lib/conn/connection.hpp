@@ -1,0 +1,181 @@
+// One connection: what it has received, what it must send, what the kernel holds of it.
+//
+//            begin_close            outbound empty            peer's FIN, or time's up
+//   open ──────────────▶ flushing ────────────────▶ lingering ───────────────────────▶ ending ──────▶ closed
+//     └───────────────────────────── fail, abort ───────────────────────────────────────▲   nothing armed
+//
+// Each operation is one file with two halves: `arm_x` lends something to the kernel, `on_x` takes it back,
+// records what came and marks the connection due or news. Only the loop's flush arms; only its react tells
+// the handler. Invariant: while a bit of `armed_` is set the kernel may still use this object; it is released
+// only when none is.
+#pragma once
+
+#include <ringwire/conn.hpp>
+
+#include "lib/base/list.hpp"
+#include "lib/conn/inbound.hpp"
+#include "lib/conn/outbound.hpp"
+#include "lib/conn/shared.hpp"
+#include "lib/uring/ring.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <system_error>
+#include <vector>
+
+namespace ringwire::conn {
+
+/// Who opened a connection: the balancer counts only those it handed over.
+enum class Origin : std::uint8_t { accepted, connected };
+
+/// What has happened to a connection since the handler was last told; taken by `take_news`.
+struct Happened {
+  bool traffic = false;   // Bytes came, or somebody called `wake`.
+  bool eof = false;       // The peer's FIN.
+  bool writable = false;  // Down to the low mark.
+  bool drain = false;     // The engine stops.
+};
+
+/// The private side of `ringwire::Conn`.
+class Connection : public Conn, public base::Link<Due>, public base::Link<News> {
+ public:
+  /// Takes over the connected socket `fd`; marks itself due, to arm its receive.
+  Connection(std::uint32_t slot, std::uint32_t generation, Shared& shared, int fd, Origin origin) noexcept;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection();
+
+  // recv.cpp
+  /// Should a receive be armed?
+  [[nodiscard]] bool wants_recv() const noexcept;
+  /// Lends the kernel the right to fill buffers of the pool, until it says otherwise.
+  void arm_recv(uring::Ring& ring) noexcept;
+  /// Takes back a buffer, the end of the stream, or the receive itself.
+  void on_recv(const uring::Completion& done) noexcept;
+  /// Has so much arrived that the armed receive must be cancelled?
+  [[nodiscard]] bool wants_pause() const noexcept;
+  /// Cancels the receive; what it has received by then still arrives.
+  void arm_pause(uring::Ring& ring) noexcept;
+  /// The cancel itself is done; the receive answers for itself.
+  void on_pause(const uring::Completion& done) noexcept;
+
+  // send.cpp
+  /// Should a send be armed?
+  [[nodiscard]] bool wants_send() const noexcept;
+  /// Lends the kernel the outbound bytes. One send at a time: two would interleave.
+  void arm_send(uring::Ring& ring) noexcept;
+  /// Takes back what was sent of them.
+  void on_send(const uring::Completion& done) noexcept;
+
+  // close.cpp
+  /// Decides to close without loss. `reason` is what `on_close` will be told.
+  void begin_close(std::error_code reason) noexcept;
+  /// Decides to close now: the network, or the clock, said so. The first reason stands.
+  void fail(std::error_code reason) noexcept;
+  /// The same with a reset: what is queued is given up.
+  void abandon(std::error_code reason) noexcept;
+  /// Our FIN is due: everything is sent, and we are closing or have been asked to.
+  [[nodiscard]] bool wants_fin() const noexcept;
+  /// Sends FIN, and decides what to wait for.
+  void send_fin() noexcept;
+  /// Should the close be armed?
+  [[nodiscard]] bool wants_close() const noexcept;
+  /// Cancels what is armed and closes the descriptor, in one chain.
+  void arm_close(uring::Ring& ring) noexcept;
+  /// The cancel is done; what it cancelled answers for itself.
+  void on_cancel(const uring::Completion& done) noexcept;
+  /// The descriptor is closed.
+  void on_close(const uring::Completion& done) noexcept;
+  /// Closed, and nothing is lent any more: `on_close` can be told and the slot released.
+  [[nodiscard]] bool is_closed() const noexcept { return state_ == State::ending && fd_ < 0 && armed_ == 0; }
+  /// When time changes something: idle, or the end of our patience. 0 = never.
+  [[nodiscard]] kernel::Nanoseconds deadline() const noexcept;
+  /// Looks at the clock; may begin to close.
+  void on_time(kernel::Nanoseconds now) noexcept;
+
+  // For the loop's react.
+  /// What the handler is to be told, in the order of the fields. Clears it.
+  [[nodiscard]] Happened take_news() noexcept;
+  /// The handler has returned: leftovers are copied and the held buffer goes home.
+  void settle() noexcept;
+  /// The next write callback to call now; with `all`, also those whose bytes will never leave.
+  [[nodiscard]] std::optional<Done> take_done(bool all) noexcept { return outbound_.take_done(all); }
+  /// Sends `on_traffic` once though nothing came.
+  void wake() noexcept;
+  /// Sends `on_drain` once.
+  void drain() noexcept;
+  /// Calls `done` after `on_close`. May throw bad_alloc.
+  void notify_closed(Done done);
+  /// The callbacks of `notify_closed`, to be called now.
+  [[nodiscard]] std::vector<Done> take_closed_callbacks() noexcept;
+  /// Calls `done` when all that has been written so far is taken by the kernel. May throw bad_alloc.
+  void notify_sent(Done done);
+
+  /// Its place in the loop's table.
+  [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
+  /// Which occupant of that place it is.
+  [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
+  /// Who opened it.
+  [[nodiscard]] Origin origin() const noexcept { return origin_; }
+  /// Is the handler still offered bytes? Not after it closed, but after the peer's reset what came before it.
+  [[nodiscard]] bool offers_traffic() const noexcept { return !closed_by_us_; }
+  /// Neither closing nor closed.
+  [[nodiscard]] bool is_open() const noexcept { return state_ == State::open; }
+  /// Why it was closed; empty = by us.
+  [[nodiscard]] std::error_code reason() const noexcept { return reason_; }
+
+ private:
+  friend class ringwire::Conn;  // The public face, conn.cpp.
+
+  enum class State : std::uint8_t { open, flushing, lingering, ending };
+
+  // Bits of armed_: what the kernel holds.
+  static constexpr std::uint8_t recv_bit = 1 << 0;
+  static constexpr std::uint8_t send_bit = 1 << 1;
+  static constexpr std::uint8_t pause_bit = 1 << 2;
+  static constexpr std::uint8_t cancel_bit = 1 << 3;
+  static constexpr std::uint8_t close_bit = 1 << 4;
+
+  [[nodiscard]] uring::Token token(uring::Op op) const noexcept { return {op, generation_, slot_}; }
+  [[nodiscard]] bool armed(std::uint8_t bit) const noexcept { return (armed_ & bit) != 0; }
+  void lend(std::uint8_t bit) noexcept;
+  void take_back(std::uint8_t bit) noexcept;
+  void mark_due() noexcept;
+  void mark_news() noexcept;
+  void take_bytes(std::uint16_t bid, std::size_t size) noexcept;
+  [[nodiscard]] bool is_inbound_full() const noexcept;
+  [[nodiscard]] Written queue(std::span<const Bytes> parts);
+
+  struct Context {
+    void* object;
+    const void* tag;
+    void (*destroy)(void*) noexcept;
+  };
+
+  Shared& shared_;
+  Inbound inbound_;
+  Outbound outbound_;
+  int fd_;
+  std::uint32_t slot_;
+  std::uint32_t generation_;
+  State state_ = State::open;
+  std::uint8_t armed_ = 0;
+  Origin origin_;
+  Happened happened_;
+  bool recv_starved_ = false;  // The pool was empty: look for data before the next buffer.
+  bool closed_by_us_ = false;  // Not by the network.
+  bool eof_ = false;           // The peer's FIN has come.
+  bool fin_wanted_ = false;    // Ours is to follow the last byte.
+  bool fin_sent_ = false;      // It has.
+  bool above_high_mark_ = false;
+  std::error_code reason_;
+  kernel::Nanoseconds active_at_;           // When bytes last moved.
+  kernel::Nanoseconds close_deadline_ = 0;  // 0 unless closing.
+  std::chrono::milliseconds idle_timeout_;
+  Context context_{};
+  std::unique_ptr<std::vector<Done>> closed_callbacks_;
+};
+
+}  // namespace ringwire::conn

@@ -1,0 +1,78 @@
+// In place while it can be, copied when it must be.
+#include "lib/conn/inbound.hpp"
+
+#include "lib/base/assert.hpp"
+
+namespace ringwire::conn {
+namespace {
+
+// Sees a buffer home, also when there is no memory to copy it to.
+class Return {
+ public:
+  Return(uring::BufferPool& pool, std::uint16_t bid) noexcept : pool_{pool}, bid_{bid} {}
+  Return(const Return&) = delete;
+  Return& operator=(const Return&) = delete;
+  ~Return() { pool_.give_back(bid_); }
+
+ private:
+  uring::BufferPool& pool_;
+  std::uint16_t bid_;
+};
+
+}  // namespace
+
+void Inbound::add(uring::BufferPool& pool, std::uint16_t bid, std::size_t size) {
+  RINGWIRE_ASSERT(size > 0);
+
+  if (this->size() == 0) {
+    clear(pool);  // A wholly discarded buffer may still be held.
+    held_bid_ = bid;
+    held_begin_ = 0;
+    held_end_ = static_cast<std::uint32_t>(size);
+    holds_ = true;
+    return;
+  }
+  const Return after_copy{pool, bid};
+  if (holds_) keep_held(pool);
+  kept_.append(pool.view(bid, size));
+}
+
+Bytes Inbound::view(const uring::BufferPool& pool) const noexcept {
+  return holds_ ? pool.view(held_bid_, held_end_).subspan(held_begin_) : kept_.view();
+}
+
+void Inbound::discard(std::size_t size) noexcept {
+  RINGWIRE_ASSERT(size <= this->size(), "discard {} of {}", size, this->size());
+
+  if (holds_) {
+    held_begin_ += static_cast<std::uint32_t>(size);
+  } else {
+    kept_.consume(size);
+  }
+}
+
+void Inbound::keep_held(uring::BufferPool& pool) {
+  RINGWIRE_ASSERT(holds_);
+  RINGWIRE_ASSERT(kept_.empty());
+
+  const Bytes rest = view(pool);
+  holds_ = false;
+  const Return after_copy{pool, held_bid_};
+  kept_.append(rest);
+}
+
+void Inbound::settle(uring::BufferPool& pool) {
+  if (!holds_) return kept_.settle();
+  if (size() == 0) return clear(pool);
+  keep_held(pool);
+}
+
+void Inbound::clear(uring::BufferPool& pool) noexcept {
+  if (holds_) pool.give_back(held_bid_);
+  holds_ = false;
+  held_begin_ = 0;
+  held_end_ = 0;
+  kept_.release();
+}
+
+}  // namespace ringwire::conn

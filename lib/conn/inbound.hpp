@@ -1,0 +1,55 @@
+// Bytes received and not yet taken by the handler.
+//
+//   one buffer arrived          held: the kernel's buffer, in place, no copy
+//   a second one, or leftovers  kept: everything copied together, the buffers go home
+//
+// Invariant: at most one buffer is held, and never while bytes are kept; `settle` leaves none held.
+#pragma once
+
+#include <ringwire/bytes.hpp>
+
+#include "lib/base/byte_queue.hpp"
+#include "lib/uring/pool.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ringwire::conn {
+
+/// The inbound half of a connection.
+class Inbound {
+ public:
+  /// Adds the first `size` bytes of buffer `bid`, which the pool has taken. May throw bad_alloc; the buffer
+  /// is home then.
+  void add(uring::BufferPool& pool, std::uint16_t bid, std::size_t size);
+
+  /// Everything, in one piece; valid until the next call that is not const.
+  [[nodiscard]] Bytes view(const uring::BufferPool& pool) const noexcept;
+
+  /// Drops `size` bytes from the front; there must be as many. Moves nothing: views stay readable until `add`
+  /// or `settle`.
+  void discard(std::size_t size) noexcept;
+
+  /// Nobody looks any more: what is left is copied, the buffer goes home. May throw bad_alloc; the buffer is
+  /// home then.
+  void settle(uring::BufferPool& pool);
+
+  /// Drops everything; the buffer goes home.
+  void clear(uring::BufferPool& pool) noexcept;
+
+  /// Bytes not yet discarded.
+  [[nodiscard]] std::size_t size() const noexcept { return holds_ ? held_end_ - held_begin_ : kept_.size(); }
+  /// Is a buffer of the pool held?
+  [[nodiscard]] bool holds() const noexcept { return holds_; }
+
+ private:
+  void keep_held(uring::BufferPool& pool);
+
+  base::ByteQueue kept_;
+  std::uint32_t held_begin_ = 0;
+  std::uint32_t held_end_ = 0;
+  std::uint16_t held_bid_ = 0;
+  bool holds_ = false;
+};
+
+}  // namespace ringwire::conn

@@ -1,0 +1,102 @@
+// Receiving: one multishot recv fills buffers of the pool until the kernel ends it or we do.
+#include "lib/base/assert.hpp"
+#include "lib/base/error.hpp"
+#include "lib/conn/connection.hpp"
+#include "lib/uring/prep.hpp"
+
+#include <cerrno>
+#include <new>
+
+namespace ringwire::conn {
+
+bool Connection::is_inbound_full() const noexcept {
+  const std::size_t limit = shared_.options.inbound_limit;
+  return limit != 0 && inbound_.size() >= limit;
+}
+
+bool Connection::wants_recv() const noexcept {
+  if (armed(recv_bit) || eof_) return false;
+  // While closing we go on receiving, to see the peer's FIN or reset; the bytes are dropped.
+  return state_ == State::open ? !is_inbound_full() : state_ != State::ending;
+}
+
+void Connection::arm_recv(uring::Ring& ring) noexcept {
+  RINGWIRE_ASSERT(!armed(recv_bit));
+  RINGWIRE_ASSERT(!eof_);
+  RINGWIRE_ASSERT(state_ != State::ending);
+  RINGWIRE_ASSERT(fd_ >= 0);
+
+  uring::prep_recv_multishot(ring.next_sqe(token(uring::Op::recv)), fd_, shared_.pool.bgid(), recv_starved_);
+  recv_starved_ = false;
+  lend(recv_bit);
+}
+
+void Connection::on_recv(const uring::Completion& done) noexcept {
+  RINGWIRE_ASSERT(armed(recv_bit));
+
+  // The end of a multishot and what it carries are two things: the last completion may bring data.
+  if (!done.has_more()) {
+    take_back(recv_bit);
+    mark_due();
+  }
+  if (done.has_buffer()) shared_.pool.take(done.bid());
+  if (done.res > 0) {
+    RINGWIRE_ASSERT(done.has_buffer());
+    return take_bytes(done.bid(), static_cast<std::size_t>(done.res));
+  }
+  if (done.has_buffer()) shared_.pool.give_back(done.bid());
+
+  switch (-done.res) {
+    case 0:
+      eof_ = true;
+      if (state_ == State::lingering) return fail({});
+      happened_.eof = true;
+      return mark_news();
+    case ENOBUFS:
+      recv_starved_ = true;  // Nothing is lost: the bytes wait in the socket.
+      return;
+    case ECANCELED:  // By `arm_pause`, or by the close.
+    case EAGAIN:
+    case EINTR:
+      return;
+    default:
+      return fail(base::to_error(done.res));
+  }
+}
+
+void Connection::take_bytes(std::uint16_t bid, std::size_t size) noexcept {
+  active_at_ = shared_.now;
+  if (state_ != State::open) return shared_.pool.give_back(bid);
+
+  try {
+    inbound_.add(shared_.pool, bid, size);
+  } catch (const std::bad_alloc&) {
+    return fail(std::make_error_code(std::errc::not_enough_memory));
+  }
+  happened_.traffic = true;
+  mark_news();
+  if (is_inbound_full()) mark_due();  // The flush looks whether the handler made room in the meantime.
+}
+
+bool Connection::wants_pause() const noexcept {
+  return state_ == State::open && armed(recv_bit) && !armed(pause_bit) && is_inbound_full();
+}
+
+void Connection::arm_pause(uring::Ring& ring) noexcept {
+  RINGWIRE_ASSERT(armed(recv_bit));
+  RINGWIRE_ASSERT(!armed(pause_bit));
+
+  uring::prep_cancel(ring.next_sqe(token(uring::Op::pause)), token(uring::Op::recv).pack());
+  lend(pause_bit);
+}
+
+void Connection::on_pause(const uring::Completion& done) noexcept {
+  RINGWIRE_ASSERT(armed(pause_bit));
+  // 0: cancelled. ENOENT: the receive had ended by itself. EALREADY: it is ending.
+  RINGWIRE_ASSERT(done.res == 0 || done.res == -ENOENT || done.res == -EALREADY, "cancel: {}", done.res);
+
+  take_back(pause_bit);
+  mark_due();
+}
+
+}  // namespace ringwire::conn

@@ -1,0 +1,40 @@
+// What all connections of one loop share, handed to each at birth.
+//
+// Owned by the loop, and outlives its connections. Leaves to others: connections themselves.
+#pragma once
+
+#include <ringwire/loop_ref.hpp>
+#include <ringwire/options.hpp>
+
+#include "lib/base/chunks.hpp"
+#include "lib/base/list.hpp"
+#include "lib/kernel/kernel.hpp"
+#include "lib/uring/pool.hpp"
+
+namespace ringwire::conn {
+
+class Connection;
+
+/// Hook: something is to be armed for this connection (receive, send, close).
+struct Due;
+/// Hook: something has happened that the handler is to be told.
+struct News;
+
+/// Connections in the order they became due.
+using DueList = base::List<Connection, Due>;
+/// Connections in the order their news came.
+using NewsList = base::List<Connection, News>;
+
+/// The loop's side of its connections.
+struct Shared {
+  kernel::Kernel& kernel;
+  const Options& options;
+  uring::BufferPool& pool;
+  LoopRef loop;
+  kernel::Nanoseconds now = 0;  // Of this lap.
+  base::ChunkPool chunks;
+  DueList due;
+  NewsList news;
+};
+
+}  // namespace ringwire::conn
