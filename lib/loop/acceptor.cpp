@@ -1,0 +1,103 @@
+// Accepting: re-armed after each end, paused when there is nothing to accept with.
+#include "lib/loop/acceptor.hpp"
+
+#include "lib/base/assert.hpp"
+#include "lib/base/error.hpp"
+#include "lib/uring/prep.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace ringwire::loop {
+
+bool Acceptor::wants_accept(kernel::Nanoseconds now) const noexcept {
+  return !accept_armed_ && !closing_ && !broken_ && now >= resume_at_;
+}
+
+void Acceptor::arm_accept(uring::Ring& ring) noexcept {
+  RINGWIRE_ASSERT(!accept_armed_);
+  RINGWIRE_ASSERT(!closing_);
+  RINGWIRE_ASSERT(fd_ >= 0);
+
+  uring::prep_accept_multishot(ring.next_sqe(token(uring::Op::accept)), fd_);
+  accept_armed_ = true;
+  resume_at_ = 0;
+}
+
+int Acceptor::on_accept(const uring::Completion& done, kernel::Nanoseconds now) noexcept {
+  RINGWIRE_ASSERT(accept_armed_);
+
+  if (!done.has_more()) accept_armed_ = false;
+  if (done.res >= 0) {
+    pause_ = pause_min;
+    return done.res;
+  }
+
+  switch (-done.res) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      // The client stays in the backlog. Trying again at once would spin; trying again late costs it a
+      // moment.
+      resume_at_ = now + pause_;
+      log_.debug("accept paused for {} ms: {}", pause_ / 1'000'000, base::to_error(done.res).message());
+      pause_ = std::min(pause_ * 2, pause_max);
+      break;
+    case EBADF:
+    case EINVAL:
+    case ENOTSOCK:
+    case EOPNOTSUPP:
+      if (closing_) break;
+      broken_ = true;
+      log_.error("accept stopped: {}; was the listening socket shut down or closed by other code?",
+                 base::to_error(done.res).message());
+      break;
+    default:  // Of the one connection that was to be accepted (accept(2)), or our own cancel.
+      break;
+  }
+  return -1;
+}
+
+void Acceptor::begin_close() noexcept {
+  closing_ = true;
+}
+
+bool Acceptor::wants_close() const noexcept {
+  return closing_ && fd_ >= 0 && !close_armed_;
+}
+
+void Acceptor::arm_close(uring::Ring& ring) noexcept {
+  RINGWIRE_ASSERT(closing_);
+  RINGWIRE_ASSERT(!close_armed_);
+  RINGWIRE_ASSERT(!cancel_armed_);
+
+  if (accept_armed_) {
+    io_uring_sqe& cancel = ring.next_sqe(token(uring::Op::accept_cancel));
+    uring::prep_cancel_fd(cancel, fd_);
+    uring::link_hard(cancel);
+    cancel_armed_ = true;
+  }
+  uring::prep_close(ring.next_sqe(token(uring::Op::accept_close)), fd_);
+  close_armed_ = true;
+}
+
+void Acceptor::on_cancel(const uring::Completion& done) noexcept {
+  RINGWIRE_ASSERT(cancel_armed_);
+  RINGWIRE_ASSERT(done.res >= 0 || done.res == -ENOENT || done.res == -EALREADY, "cancel: {}", done.res);
+  cancel_armed_ = false;
+}
+
+void Acceptor::on_close(const uring::Completion& done) noexcept {
+  RINGWIRE_ASSERT(close_armed_);
+  RINGWIRE_ASSERT(done.res != -EBADF, "listener {} was closed by somebody else", fd_);
+  close_armed_ = false;
+  if (done.res != -ECANCELED) fd_ = -1;  // Else it never began: the next flush tries again.
+}
+
+void Acceptor::close_now(kernel::Kernel& kernel) noexcept {
+  if (fd_ >= 0) kernel.close(std::exchange(fd_, -1));
+}
+
+}  // namespace ringwire::loop

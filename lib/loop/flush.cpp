@@ -1,0 +1,73 @@
+// From what connections want to SQEs. The only place that arms what a connection has due; once a lap.
+#include "lib/base/assert.hpp"
+#include "lib/loop/loop.hpp"
+
+#include <utility>
+
+namespace ringwire::loop {
+
+void Loop::flush() noexcept {
+  // First the buffers: a receive that is armed next may need one.
+  RINGWIRE_ASSERT(pool_.held_count() == 0, "{} buffers were not given back", pool_.held_count());
+  pool_.publish();
+
+  flush_acceptors();
+  flush_dialing();
+  // Two SQEs are the most a connection needs, and a linked pair must go out in one submit.
+  while (!shared_.due.empty() && ring_.make_room(2)) {
+    flush_connection(static_cast<Client&>(*shared_.due.pop_front()));
+  }
+  if (event_due_ && ring_.make_room(1)) arm_event();
+  if (signal_due_ && ring_.make_room(1)) arm_signal();
+  if (stopping_) flush_stop();
+}
+
+void Loop::flush_connection(Client& client) noexcept {
+  if (client.wants_fin()) client.send_fin();
+  if (client.wants_close()) {
+    client.arm_close(ring_);
+  } else {
+    if (client.wants_send()) client.arm_send(ring_);
+    if (client.wants_recv()) {
+      client.arm_recv(ring_);
+    } else if (client.wants_pause()) {
+      client.arm_pause(ring_);
+    }
+  }
+  if (client.is_closed()) {
+    // `send_fin` may have marked it due again.
+    if (client.base::Link<conn::Due>::linked()) shared_.due.remove(client);
+    gone_.push_back(client);
+  } else {
+    move_timer(client);
+  }
+}
+
+void Loop::move_timer(Client& client) noexcept {
+  const kernel::Nanoseconds deadline = client.deadline();
+  if (deadline == 0) return wheel_.cancel(client.timer);
+  // Activity moves the deadline away all the time; the timer is moved only when it would fire too late. Fired
+  // too early, it looks again.
+  if (!client.timer.armed() || deadline < client.timer.deadline()) wheel_.arm(client.timer, deadline);
+}
+
+void Loop::flush_acceptors() noexcept {
+  for (Acceptor& acceptor : acceptors_) {
+    if (acceptor.wants_close() && ring_.make_room(2)) acceptor.arm_close(ring_);
+    if (acceptor.wants_accept(shared_.now) && ring_.make_room(1)) acceptor.arm_accept(ring_);
+  }
+}
+
+void Loop::release() noexcept {
+  while (conn::Connection* connection = gone_.pop_front()) {
+    Client& client = static_cast<Client&>(*connection);
+    react_to_end(client);
+
+    wheel_.cancel(client.timer);
+    if (client.origin() == conn::Origin::accepted) ++accepted_closed_;
+    connections_.release(client.slot());
+  }
+  publish_counts();
+}
+
+}  // namespace ringwire::loop

@@ -1,0 +1,168 @@
+// The lap, and what must be there before the first and after the last. docs/design.md has the same seven
+// steps.
+#include "lib/loop/loop.hpp"
+
+#include <ringwire/error.hpp>
+
+#include "lib/base/assert.hpp"
+#include "lib/base/error.hpp"
+#include "lib/uring/prep.hpp"
+
+#include <utility>
+
+namespace ringwire::loop {
+namespace {
+
+constexpr std::uint16_t recv_bgid = 0;
+constexpr std::size_t chunks_kept_max = 4 << 20;  // Outbound memory kept for reuse, per loop.
+constexpr std::size_t dialing_max = 1
+                                    << 16;  // Connects under way, per loop: as many as there are local ports.
+constexpr std::uint64_t tick_token = UINT64_MAX;  // Timers that belong to no connection.
+constexpr std::uint64_t stop_token = UINT64_MAX - 1;
+
+}  // namespace
+
+Loop::Loop(const Surroundings& surroundings, std::size_t index, bool has_balancer)
+    : with_{surroundings},
+      index_{index},
+      mailbox_{std::make_shared<Mailbox>(with_.kernel, with_.options.mailbox_max)},
+      ring_{with_.kernel},
+      pool_{with_.kernel, recv_bgid},
+      shared_{.kernel = with_.kernel,
+              .options = with_.options,
+              .pool = pool_,
+              .loop = LoopRef{mailbox_},
+              .now = with_.kernel.now(),
+              .chunks = base::ChunkPool{chunks_kept_max},
+              .due = {},
+              .news = {}},
+      wheel_{shared_.now},
+      connections_{with_.options.connections_max},
+      dialing_{dialing_max},
+      tick_timer_{tick_token},
+      stop_timer_{stop_token},
+      has_balancer_{has_balancer} {}
+
+Loop::~Loop() {
+  close();
+}
+
+void Loop::add_listener(int fd) {
+  RINGWIRE_ASSERT(!ring_.is_open());
+  acceptors_.emplace_back(fd, static_cast<std::uint32_t>(acceptors_.size()), with_.log);
+}
+
+std::error_code Loop::open() {
+  uring::Features wanted;
+  if (const auto error = wanted_features(with_, wanted)) return error;
+  const Options& options = with_.options;
+  if (const auto error = ring_.open(static_cast<unsigned>(options.sq_entries),
+                                    static_cast<unsigned>(options.cq_entries), wanted)) {
+    return error;
+  }
+  if (const auto error = pool_.open(ring_, options.recv_buffers_count, options.recv_buffer_size))
+    return error;
+  if (!ring_.features().has(uring::Feature::wake_ring)) {
+    event_fd_ = with_.kernel.open_event();
+    if (event_fd_ < 0) return base::fail(base::to_error(event_fd_), "eventfd");
+    event_due_ = true;
+  }
+  signal_due_ = signal_fd_ >= 0;
+  mailbox_->open(ring_.fd(), event_fd_);
+  if (options.ticker && index_ == 0) wheel_.arm(tick_timer_, shared_.now);
+  flush();  // A lap begins by waiting: what it waits for must be armed.
+  return {};
+}
+
+bool Loop::lap() {
+  mailbox_->enter();
+
+  submit_and_wait();  // 1
+  look_at_clock();    // 2
+  reap();             // 3
+  read_mail();        // 4
+  turn_wheel();       // 5
+  flush();            // 6
+  release();          // 7
+
+  mailbox_->leave();
+  return !(stopping_ && is_empty() && ring_.in_flight() == 0);
+}
+
+void Loop::close() noexcept {
+  mailbox_->close();
+  wheel_.cancel(tick_timer_);
+  wheel_.cancel(stop_timer_);
+  ring_.close();
+  pool_.close();
+  for (Acceptor& acceptor : acceptors_) acceptor.close_now(with_.kernel);
+  if (event_fd_ >= 0) with_.kernel.close(std::exchange(event_fd_, -1));
+}
+
+bool Loop::has_work() const noexcept {
+  return more_completions_ || ring_.has_overflow() || mailbox_->has_mail() || !shared_.due.empty() ||
+         !shared_.news.empty() || !gone_.empty() ||
+         stop_requested_.load(std::memory_order_relaxed) != stopping_;
+}
+
+void Loop::submit_and_wait() noexcept {
+  if (has_work()) {
+    ring_.submit_and_wait(0, 0);
+  } else {
+    ring_.submit_and_wait(1, wait_time());
+  }
+}
+
+void Loop::look_at_clock() noexcept {
+  shared_.now = with_.kernel.now();
+}
+
+void Loop::reap() noexcept {
+  std::size_t count = 0;
+  more_completions_ = false;
+  for (auto batch = ring_.reap(); !batch.empty(); batch = ring_.reap()) {
+    for (const uring::Completion& done : batch) dispatch(done);
+    count += batch.size();
+    if (count >= completions_max) {
+      more_completions_ = true;
+      break;
+    }
+  }
+  react();
+}
+
+void Loop::read_mail() noexcept {
+  if (stop_requested_.load(std::memory_order_acquire) && !stopping_) begin_stop();
+  for (unsigned round = 0; round < mail_rounds_max && mailbox_->has_mail(); ++round) {
+    mailbox_->take(letters_);
+    for (Mail& letter : letters_) {
+      guard("a posted task", [&] { letter(this, {}); });
+      letter = nullptr;
+    }
+    letters_.clear();
+  }
+  react();
+}
+
+void Loop::turn_wheel() noexcept {
+  wheel_.advance(shared_.now, [this](Timer& timer) { on_timer(timer); });
+  react();
+}
+
+void Loop::publish_counts() noexcept {
+  counts_.open.store(connections_.size(), std::memory_order_relaxed);
+  counts_.accepted_closed.store(accepted_closed_, std::memory_order_relaxed);
+  counts_.refused.store(refused_, std::memory_order_relaxed);
+}
+
+void Loop::arm_event() noexcept {
+  uring::prep_read(ring_.next_sqe({uring::Op::event, 0, 0}), event_fd_, event_bytes_);
+  event_due_ = false;
+}
+
+void Loop::arm_signal() noexcept {
+  uring::prep_read(ring_.next_sqe({uring::Op::signal, 0, 0}), signal_fd_, signal_bytes_);
+  signal_due_ = false;
+}
+
+}  // namespace ringwire::loop

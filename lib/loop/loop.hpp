@@ -1,0 +1,230 @@
+// One loop: a ring, its connections, and the lap that moves bytes between them and the handler.
+//
+// Belongs to one thread, but for the calls marked "any thread". Steppable: a thread only calls `lap` again
+// and again. Invariant: user code is called from react.cpp (connections) and from mail and ticks, never while
+// a completion is half read.
+#pragma once
+
+#include <ringwire/function.hpp>
+#include <ringwire/handler.hpp>
+#include <ringwire/loop_ref.hpp>
+#include <ringwire/options.hpp>
+
+#include "lib/base/list.hpp"
+#include "lib/base/log.hpp"
+#include "lib/base/slots.hpp"
+#include "lib/conn/connection.hpp"
+#include "lib/conn/shared.hpp"
+#include "lib/kernel/kernel.hpp"
+#include "lib/loop/acceptor.hpp"
+#include "lib/loop/mailbox.hpp"
+#include "lib/loop/surroundings.hpp"
+#include "lib/loop/wheel.hpp"
+#include "lib/uring/pool.hpp"
+#include "lib/uring/ring.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <system_error>
+#include <vector>
+
+namespace ringwire::loop {
+
+/// A connection and its timer.
+struct Client final : conn::Connection {
+  /// As Connection.
+  Client(std::uint32_t slot, std::uint32_t generation, conn::Shared& shared, int fd,
+         conn::Origin origin) noexcept
+      : Connection{slot, generation, shared, fd, origin},
+        timer{uring::Token{uring::Op::none, generation, slot}.pack()} {}
+
+  /// Idle, or closing for too long.
+  Timer timer;
+};
+
+/// A connection being opened from our side.
+struct Dialing {
+  /// Takes over the unconnected socket.
+  Dialing(std::uint32_t slot_, std::uint32_t generation_, int fd_, const kernel::SocketName& name_,
+          Done done_) noexcept
+      : slot{slot_}, generation{generation_}, fd{fd_}, name{name_}, done{std::move(done_)} {}
+
+  std::uint32_t slot;
+  std::uint32_t generation;
+  int fd;
+  kernel::SocketName name;
+  Done done;
+  bool armed = false;
+  bool cancel_armed = false;
+};
+
+/// A loop.
+class Loop {
+ public:
+  /// Completions one lap takes at most, so that mail and timers get their turn.
+  static constexpr std::size_t completions_max = 4096;
+  /// Rounds of mail one lap reads: letters that letters bring are read in the same lap, but not for ever.
+  static constexpr unsigned mail_rounds_max = 16;
+
+  /// `index` counts from 0. `has_balancer`: connections come by MSG_RING, and stopping waits for the last of
+  /// them.
+  Loop(const Surroundings& surroundings, std::size_t index, bool has_balancer);
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  ~Loop();
+
+  /// Gives it a listening socket of its own. Before `open`.
+  void add_listener(int fd);
+  /// Has it watch a signalfd. Before `open`.
+  void watch_signals(int fd) noexcept { signal_fd_ = fd; }
+
+  /// Sets up ring and buffers, in the thread that will run the laps.
+  [[nodiscard]] std::error_code open();
+  /// One lap; false when the loop has stopped and nothing is left.
+  [[nodiscard]] bool lap();
+  /// Ends the ring and answers all mail. Same thread. After a failed `open`, too.
+  void close() noexcept;
+
+  // -- any thread
+  /// Asks it to stop as soon as its connections are closed. With a balancer the balancer's last message does
+  /// that.
+  void request_stop() noexcept;
+  /// A handle to it.
+  [[nodiscard]] LoopRef ref() const { return LoopRef{mailbox_}; }
+  /// Open connections.
+  [[nodiscard]] std::size_t connections_count() const noexcept {
+    return counts_.open.load(std::memory_order_relaxed);
+  }
+  /// Accepted connections that have ended, since the start.
+  [[nodiscard]] std::uint64_t accepted_closed() const noexcept {
+    return counts_.accepted_closed.load(std::memory_order_relaxed);
+  }
+  /// Connections refused because there were too many.
+  [[nodiscard]] std::size_t refused_count() const noexcept {
+    return counts_.refused.load(std::memory_order_relaxed);
+  }
+
+  /// Where to send connections, after `open`.
+  [[nodiscard]] int ring_fd() const noexcept { return ring_.fd(); }
+  /// What the kernel offers, after `open`.
+  [[nodiscard]] uring::Features features() const noexcept { return ring_.features(); }
+
+  // -- for letters, on the loop's thread
+  /// The connection a handle names, or nullptr.
+  [[nodiscard]] conn::Connection* find(std::uint32_t slot, std::uint32_t generation) noexcept {
+    return connections_.find(slot, generation);
+  }
+  /// Begins to connect; `done` is told how it ended, in any case.
+  void dial(const Address& address, Done done);
+  /// Tells handlers all news.
+  void react() noexcept;
+  /// Runs user code that is no event of a connection; what it throws is logged.
+  template <typename Code>
+  void guard(const char* what, Code&& code) noexcept;
+
+ private:
+  // The lap, in this order.
+  void submit_and_wait() noexcept;
+  void look_at_clock() noexcept;
+  void reap() noexcept;
+  void read_mail() noexcept;
+  void turn_wheel() noexcept;
+  void flush() noexcept;
+  void release() noexcept;
+
+  // dispatch.cpp
+  void dispatch(const uring::Completion& done) noexcept;
+  void dispatch_to_connection(const uring::Completion& done) noexcept;
+  void dispatch_to_acceptor(const uring::Completion& done) noexcept;
+  // react.cpp
+  void react_to(Client& client) noexcept;
+  void react_to_open(Client& client) noexcept;
+  void react_to_end(Client& client) noexcept;
+  template <typename Event>
+  void tell(Client& client, const char* name, Event&& event) noexcept;
+  void obey(conn::Connection* connection, Action action) noexcept;
+  void log_exception(const char* what) noexcept;
+  // flush.cpp
+  void flush_connection(Client& client) noexcept;
+  void flush_acceptors() noexcept;
+  void flush_dialing() noexcept;
+  void move_timer(Client& client) noexcept;
+  // adopt.cpp
+  Client* adopt(int fd, conn::Origin origin) noexcept;
+  void refuse(int fd, conn::Origin origin) noexcept;
+  void on_handoff(const uring::Completion& done) noexcept;
+  void on_handoff_end(const uring::Completion& done) noexcept;
+  // dial.cpp
+  void on_connect(const uring::Completion& done) noexcept;
+  void on_connect_cancel(const uring::Completion& done) noexcept;
+  // time.cpp
+  void on_timer(Timer& timer) noexcept;
+  void tick() noexcept;
+  [[nodiscard]] std::int64_t wait_time() noexcept;
+  // stop.cpp
+  void begin_stop() noexcept;
+  void cut_off() noexcept;
+  void flush_stop() noexcept;
+  [[nodiscard]] bool is_empty() const noexcept;
+
+  [[nodiscard]] bool has_work() const noexcept;
+  void arm_event() noexcept;
+  void arm_signal() noexcept;
+  void publish_counts() noexcept;
+
+  // Written by the loop, read by all; on a cache line of its own.
+  struct alignas(64) Counts {
+    std::atomic<std::size_t> open{0};
+    std::atomic<std::uint64_t> accepted_closed{0};
+    std::atomic<std::size_t> refused{0};
+  };
+
+  Surroundings with_;
+  std::size_t index_;
+  std::shared_ptr<Mailbox> mailbox_;  // Shared with handles; the hot path never copies it.
+  uring::Ring ring_;
+  uring::BufferPool pool_;
+  conn::Shared shared_;
+  Wheel wheel_;
+  base::SlotTable<Client> connections_;
+  base::SlotTable<Dialing> dialing_;
+  std::deque<Acceptor> acceptors_;
+  base::List<conn::Connection, conn::Due> gone_;  // Closed, to be released at the end of the lap.
+  std::vector<Mail> letters_;
+  Timer tick_timer_;
+  Timer stop_timer_;
+
+  int event_fd_ = -1;
+  int signal_fd_ = -1;
+  bool event_due_ = false;   // The read of the eventfd is to be armed.
+  bool signal_due_ = false;  // The read of the signalfd.
+  std::array<std::byte, 8> event_bytes_{};
+  std::array<std::byte, 128> signal_bytes_{};  // One signalfd_siginfo.
+
+  bool has_balancer_;
+  bool more_completions_ = false;  // This lap's budget ended before the completions did.
+  bool dial_due_ = false;
+  bool stopping_ = false;
+  bool cancel_all_armed_ = false;
+  std::uint32_t handoffs_received_ = 0;
+  std::uint32_t handoffs_expected_ = UINT32_MAX;  // Until the balancer's last message says it.
+  std::uint64_t accepted_closed_ = 0;
+  std::size_t refused_ = 0;
+  std::atomic<bool> stop_requested_{false};
+  Counts counts_;
+};
+
+template <typename Code>
+void Loop::guard(const char* what, Code&& code) noexcept {
+  try {
+    code();
+  } catch (...) {
+    log_exception(what);
+  }
+}
+
+}  // namespace ringwire::loop

@@ -1,0 +1,84 @@
+// From news to the handler. Connection events reach user code from this file only.
+//
+// Each event is told, and its Action obeyed, before the next. What the handler throws closes its connection,
+// nothing else.
+#include <ringwire/error.hpp>
+
+#include "lib/base/assert.hpp"
+#include "lib/loop/loop.hpp"
+
+#include <exception>
+
+namespace ringwire::loop {
+
+template <typename Event>
+void Loop::tell(Client& client, const char* name, Event&& event) noexcept {
+  try {
+    obey(&client, event());
+  } catch (...) {
+    log_exception(name);
+    client.begin_close(Error::handler_failed);
+  }
+}
+
+void Loop::obey(conn::Connection* connection, Action action) noexcept {
+  if (action == Action::close && connection != nullptr) connection->close();
+  if (action == Action::shutdown) with_.owner.stop_wanted();
+}
+
+void Loop::log_exception(const char* what) noexcept {
+  try {
+    throw;
+  } catch (const std::exception& exception) {
+    with_.log.error("{} threw: {}", what, exception.what());
+  } catch (...) {
+    with_.log.error("{} threw something that is no std::exception", what);
+  }
+}
+
+void Loop::react() noexcept {
+  while (conn::Connection* connection = shared_.news.pop_front()) react_to(static_cast<Client&>(*connection));
+}
+
+void Loop::react_to(Client& client) noexcept {
+  Handler& handler = with_.handler;
+  const conn::Happened happened = client.take_news();
+  if (happened.traffic && client.offers_traffic()) {
+    tell(client, "on_traffic", [&] { return handler.on_traffic(client); });
+  }
+  if (happened.eof && client.is_open()) {
+    tell(client, "on_eof", [&] { return handler.on_eof(client); });
+  }
+  if (happened.writable && client.is_open()) {
+    tell(client, "on_writable", [&] { return handler.on_writable(client); });
+  }
+  if (happened.drain && client.is_open()) {
+    tell(client, "on_drain", [&] { return handler.on_drain(client); });
+  }
+  while (auto done = client.take_done(false)) {
+    guard("a write callback", [&] { (*done)({}); });
+  }
+  client.settle();
+}
+
+void Loop::react_to_open(Client& client) noexcept {
+  tell(client, "on_open", [&] { return with_.handler.on_open(client); });
+  if (stopping_) client.drain();
+}
+
+void Loop::react_to_end(Client& client) noexcept {
+  RINGWIRE_ASSERT(client.is_closed());
+
+  while (auto done = client.take_done(false)) {
+    guard("a write callback", [&] { (*done)({}); });
+  }
+  while (auto done = client.take_done(true)) {
+    guard("a write callback", [&] { (*done)(Error::closed); });
+  }
+  tell(client, "on_close", [&] { return with_.handler.on_close(client, client.reason()); });
+  for (Done& done : client.take_closed_callbacks()) {
+    guard("a close callback", [&] { done({}); });
+  }
+}
+
+}  // namespace ringwire::loop

@@ -1,0 +1,114 @@
+// The handles other threads hold: each request becomes a letter to the loop.
+#include <ringwire/conn_ref.hpp>
+#include <ringwire/error.hpp>
+#include <ringwire/loop_ref.hpp>
+
+#include "lib/loop/loop.hpp"
+#include "lib/loop/mailbox.hpp"
+#include "lib/net/address.hpp"
+
+#include <utility>
+#include <vector>
+
+namespace ringwire {
+
+LoopRef::LoopRef(std::shared_ptr<loop::Mailbox> mailbox) noexcept : mailbox_{std::move(mailbox)} {}
+
+bool LoopRef::is_current() const noexcept {
+  return mailbox_ != nullptr && mailbox_->is_current();
+}
+
+std::error_code LoopRef::post(Task task) const {
+  if (mailbox_ == nullptr) return Error::closed;
+  return mailbox_->post([task = std::move(task)](loop::Loop* loop, std::error_code) mutable {
+    if (loop != nullptr) task();
+  });
+}
+
+std::error_code LoopRef::connect(std::string_view address, Done done) const {
+  if (mailbox_ == nullptr) return Error::closed;
+
+  net::Endpoint endpoint;
+  if (const auto error = net::parse_endpoint(address, endpoint)) return error;
+  std::vector<Address> targets;
+  if (const auto error = net::resolve(mailbox_->kernel(), endpoint, targets)) return error;
+  return mailbox_->post(
+      [target = targets.front(), done = std::move(done)](loop::Loop* loop, std::error_code refused) mutable {
+        if (loop != nullptr) return loop->dial(target, std::move(done));
+        if (done) done(refused);
+      });
+}
+
+namespace {
+
+// Runs `act` with the connection, or nullptr and the reason there is none. When the letter is refused, on
+// this thread.
+template <typename Act>
+void send(loop::Mailbox* mailbox, std::uint32_t slot, std::uint32_t generation, Act act) {
+  loop::Mail letter{
+      [slot, generation, act = std::move(act)](loop::Loop* loop, std::error_code refused) mutable {
+        conn::Connection* conn = loop == nullptr ? nullptr : loop->find(slot, generation);
+        act(loop, conn, loop == nullptr ? refused : make_error_code(Error::closed));
+      }};
+  if (mailbox == nullptr) return letter(nullptr, Error::closed);
+  if (const auto refused = mailbox->post(std::move(letter))) letter(nullptr, refused);
+}
+
+void tell(Done& done, std::error_code error) {
+  if (done) done(error);
+}
+
+// The loop's side of `ConnRef::write`.
+void write_now(conn::Connection& conn, Bytes bytes, Done done) {
+  if (!conn.is_open()) return tell(done, Error::closed);
+  if (conn.write(bytes) == Written::refused) {
+    return tell(done, conn.is_open() ? std::make_error_code(std::errc::no_buffer_space)
+                                     : make_error_code(Error::closed));
+  }
+  if (done) conn.notify_sent(std::move(done));
+}
+
+}  // namespace
+
+ConnRef::ConnRef(LoopRef loop, std::uint32_t slot, std::uint32_t generation) noexcept
+    : loop_{std::move(loop)}, slot_{slot}, generation_{generation} {}
+
+void ConnRef::write(Bytes bytes, Done done) const {
+  send(loop_.mailbox_.get(), slot_, generation_,
+       [copy = std::vector<std::byte>(bytes.begin(), bytes.end()), done = std::move(done)](
+           loop::Loop*, conn::Connection* conn, std::error_code refused) mutable {
+         if (conn == nullptr) return tell(done, refused);
+         write_now(*conn, copy, std::move(done));
+       });
+}
+
+void ConnRef::write(std::string_view text, Done done) const {
+  write(to_bytes(text), std::move(done));
+}
+
+void ConnRef::wake(Done done) const {
+  send(loop_.mailbox_.get(), slot_, generation_,
+       [done = std::move(done)](loop::Loop* loop, conn::Connection* conn, std::error_code refused) mutable {
+         if (conn == nullptr) return tell(done, refused);
+         conn->wake();
+         loop->react();  // So that `done` comes after the event.
+         tell(done, {});
+       });
+}
+
+void ConnRef::close(Done done) const {
+  send(loop_.mailbox_.get(), slot_, generation_,
+       [done = std::move(done)](loop::Loop*, conn::Connection* conn, std::error_code refused) mutable {
+         if (conn == nullptr) return tell(done, refused);
+         conn->close();
+         if (done) conn->notify_closed(std::move(done));
+       });
+}
+
+void ConnRef::post(Function<void(Conn*)> task) const {
+  send(
+      loop_.mailbox_.get(), slot_, generation_,
+      [task = std::move(task)](loop::Loop*, conn::Connection* conn, std::error_code) mutable { task(conn); });
+}
+
+}  // namespace ringwire

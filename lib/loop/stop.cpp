@@ -1,0 +1,52 @@
+// How a loop ends: say goodbye to each connection, cut off who stays too long, take back what is lent, leave.
+#include <ringwire/error.hpp>
+
+#include "lib/base/assert.hpp"
+#include "lib/loop/loop.hpp"
+#include "lib/uring/prep.hpp"
+
+namespace ringwire::loop {
+
+void Loop::request_stop() noexcept {
+  stop_requested_.store(true, std::memory_order_release);
+  mailbox_->wake();
+}
+
+void Loop::begin_stop() noexcept {
+  RINGWIRE_ASSERT(!stopping_);
+
+  stopping_ = true;
+  stop_requested_.store(true, std::memory_order_relaxed);
+  wheel_.cancel(tick_timer_);
+  const auto patience = static_cast<kernel::Nanoseconds>(with_.options.stop_timeout.count()) * 1'000'000;
+  wheel_.arm(stop_timer_, shared_.now + patience);
+  for (Acceptor& acceptor : acceptors_) acceptor.begin_close();
+  dial_due_ = true;  // To be cancelled.
+  connections_.for_each([](Client& client) { client.drain(); });
+}
+
+void Loop::cut_off() noexcept {
+  connections_.for_each([](Client& client) { client.abandon(Error::engine_stopped); });
+  // A connection that still comes in (a dial under way) is cut off at the next millisecond.
+  wheel_.arm(stop_timer_, shared_.now + Wheel::tick);
+}
+
+bool Loop::is_empty() const noexcept {
+  if (connections_.size() != 0 || dialing_.size() != 0) return false;
+  for (const Acceptor& acceptor : acceptors_) {
+    if (!acceptor.is_closed()) return false;
+  }
+  return true;
+}
+
+void Loop::flush_stop() noexcept {
+  if (!is_empty() || cancel_all_armed_ || ring_.in_flight() == 0) return;
+  // What is left are reads of the eventfd and the signalfd.
+  event_due_ = false;
+  signal_due_ = false;
+  if (!ring_.make_room(1)) return;
+  uring::prep_cancel_all(ring_.next_sqe({uring::Op::cancel_all, 0, 0}));
+  cancel_all_armed_ = true;
+}
+
+}  // namespace ringwire::loop

@@ -1,0 +1,43 @@
+// What a loop, or the balancer, is put into the world with.
+//
+// Owns nothing; everything named here outlives them.
+#pragma once
+
+#include <ringwire/handler.hpp>
+#include <ringwire/options.hpp>
+
+#include "lib/base/log.hpp"
+#include "lib/kernel/kernel.hpp"
+#include "lib/uring/features.hpp"
+
+#include <system_error>
+
+namespace ringwire::loop {
+
+/// Whom a loop tells that somebody wants the engine to stop: a handler's `Action::shutdown`, or a signal.
+class Owner {
+ public:
+  Owner() = default;
+  Owner(const Owner&) = delete;
+  Owner& operator=(const Owner&) = delete;
+
+  /// Called on a loop's thread, any number of times.
+  virtual void stop_wanted() noexcept = 0;
+
+ protected:
+  ~Owner() = default;
+};
+
+/// What a loop works with; all of it outlives the loop.
+struct Surroundings {
+  kernel::Kernel& kernel;
+  Handler& handler;
+  const Options& options;
+  const base::Log& log;
+  Owner& owner;
+};
+
+/// All features but those masked by `Options::mask` and RINGWIRE_MASK. A bad name is `Error::invalid_option`.
+[[nodiscard]] std::error_code wanted_features(const Surroundings& with, uring::Features& wanted);
+
+}  // namespace ringwire::loop

@@ -1,0 +1,39 @@
+// What happens because time passes: idle connections, ticks, the end of patience.
+#include "lib/loop/loop.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace ringwire::loop {
+
+std::int64_t Loop::wait_time() noexcept {
+  kernel::Nanoseconds until = wheel_.next().value_or(UINT64_MAX);
+  for (const Acceptor& acceptor : acceptors_) {
+    if (acceptor.resume_at() != 0) until = std::min(until, acceptor.resume_at());
+  }
+  if (until == UINT64_MAX) return kernel::wait_forever;
+
+  const kernel::Nanoseconds now = with_.kernel.now();
+  return until <= now ? 0 : static_cast<std::int64_t>(std::min<kernel::Nanoseconds>(until - now, INT64_MAX));
+}
+
+void Loop::on_timer(Timer& timer) noexcept {
+  if (&timer == &tick_timer_) return tick();
+  if (&timer == &stop_timer_) return cut_off();
+
+  const auto token = uring::Token::unpack(timer.token());
+  Client* client = connections_.find(token.slot, token.generation);
+  client->on_time(shared_.now);
+  move_timer(*client);
+}
+
+void Loop::tick() noexcept {
+  Tick next{std::chrono::seconds{1}};
+  guard("on_tick", [&] { next = with_.handler.on_tick(); });
+
+  const auto delay = std::max(next.delay, std::chrono::milliseconds{1});
+  wheel_.arm(tick_timer_, shared_.now + static_cast<kernel::Nanoseconds>(delay.count()) * 1'000'000);
+  obey(nullptr, next.action);
+}
+
+}  // namespace ringwire::loop
