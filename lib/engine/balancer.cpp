@@ -1,0 +1,183 @@
+// Accept, choose, hand over; and at the end, say how many.
+#include "lib/engine/balancer.hpp"
+
+#include "lib/base/assert.hpp"
+#include "lib/base/error.hpp"
+#include "lib/uring/prep.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringwire::engine {
+namespace {
+
+constexpr unsigned sq_entries = 256;  // Messages of one submit.
+constexpr unsigned cq_entries = 4096;
+
+// Set in the slot of a message's token when it is the last one for its loop; descriptors and counts have 31
+// bits.
+constexpr std::uint32_t end_bit = 1U << 31;
+
+}  // namespace
+
+Balancer::Balancer(const loop::Surroundings& surroundings, std::vector<loop::Loop*> loops)
+    : with_{surroundings},
+      loops_{std::move(loops)},
+      bell_{with_.kernel, 1},
+      ring_{with_.kernel},
+      policy_{with_.options.balancing, loops_.size()},
+      delivered_(loops_.size()) {}
+
+void Balancer::add_listener(int fd) {
+  RINGWIRE_ASSERT(!ring_.is_open());
+  acceptors_.emplace_back(fd, static_cast<std::uint32_t>(acceptors_.size()), with_.log);
+}
+
+std::error_code Balancer::open() {
+  uring::Features wanted;
+  if (const auto error = loop::wanted_features(with_, wanted)) return error;
+  if (const auto error = ring_.open(sq_entries, cq_entries, wanted)) return error;
+  if (!ring_.features().has(uring::Feature::wake_ring)) {
+    event_fd_ = with_.kernel.open_event();
+    if (event_fd_ < 0) return base::fail(base::to_error(event_fd_), "eventfd");
+    event_due_ = true;
+  }
+  bell_.open(ring_.fd(), event_fd_);
+  now_ = with_.kernel.now();
+  flush();  // A lap begins by waiting: what it waits for must be armed.
+  return {};
+}
+
+void Balancer::close() noexcept {
+  bell_.close();
+  ring_.close();
+  for (loop::Acceptor& acceptor : acceptors_) acceptor.close_now(with_.kernel);
+  if (event_fd_ >= 0) with_.kernel.close(std::exchange(event_fd_, -1));
+}
+
+void Balancer::request_stop() noexcept {
+  stop_requested_.store(true, std::memory_order_release);
+  bell_.wake();
+}
+
+bool Balancer::lap() {
+  submit_and_wait();
+  now_ = with_.kernel.now();
+  reap();
+  if (stop_requested_.load(std::memory_order_acquire) && !stopping_) begin_stop();
+  flush();
+  return !(ended_ && undelivered_.empty() && ring_.in_flight() == 0);
+}
+
+void Balancer::submit_and_wait() noexcept {
+  const bool has_work = ring_.has_overflow() || !undelivered_.empty() ||
+                        stop_requested_.load(std::memory_order_relaxed) != stopping_;
+  if (has_work) {
+    ring_.submit_and_wait(0, 0);
+  } else {
+    ring_.submit_and_wait(1, wait_time());
+  }
+}
+
+std::int64_t Balancer::wait_time() noexcept {
+  kernel::Nanoseconds until = UINT64_MAX;
+  for (const loop::Acceptor& acceptor : acceptors_) {
+    if (acceptor.resume_at() != 0) until = std::min(until, acceptor.resume_at());
+  }
+  if (until == UINT64_MAX) return kernel::wait_forever;
+  const kernel::Nanoseconds now = with_.kernel.now();
+  return until <= now ? 0 : static_cast<std::int64_t>(until - now);
+}
+
+void Balancer::reap() noexcept {
+  // What the loops have closed is read once a batch: in between we count ourselves.
+  for (std::size_t loop = 0; loop < loops_.size(); ++loop)
+    policy_.set_closed(loop, loops_[loop]->accepted_closed());
+  for (auto batch = ring_.reap(); !batch.empty(); batch = ring_.reap()) {
+    for (const uring::Completion& done : batch) dispatch(done);
+  }
+}
+
+void Balancer::dispatch(const uring::Completion& done) noexcept {
+  const uring::Token token = done.token;
+  switch (token.op) {
+    case uring::Op::accept: {
+      const int fd = acceptors_[token.slot].on_accept(done, now_);
+      if (fd >= 0) assign(fd);
+      return;
+    }
+    case uring::Op::accept_cancel:
+      return acceptors_[token.slot].on_cancel(done);
+    case uring::Op::accept_close:
+      return acceptors_[token.slot].on_close(done);
+    case uring::Op::handoff_send:
+      // The loop's queue could not take it (no memory, a full queue): it stays with us until it can.
+      if (done.res < 0) undelivered_.push_back({token.generation, token.slot});
+      return;
+    case uring::Op::event:
+      event_due_ = !stopping_;
+      return;
+    case uring::Op::cancel_all:
+    case uring::Op::wake:
+      return;
+    default:
+      RINGWIRE_ASSERT(false, "op {} is no operation of the balancer", static_cast<int>(token.op));
+  }
+}
+
+void Balancer::assign(int fd) noexcept {
+  const auto loop = static_cast<std::uint32_t>(policy_.assign());
+  undelivered_.push_back({loop, static_cast<std::uint32_t>(fd)});
+  ++delivered_[loop];
+}
+
+void Balancer::flush() noexcept {
+  for (loop::Acceptor& acceptor : acceptors_) {
+    if (acceptor.wants_close() && ring_.make_room(2)) acceptor.arm_close(ring_);
+    if (acceptor.wants_accept(now_) && ring_.make_room(1)) acceptor.arm_accept(ring_);
+  }
+  if (event_due_ && ring_.make_room(1)) {
+    uring::prep_read(ring_.next_sqe({uring::Op::event, 0, 0}), event_fd_, event_bytes_);
+    event_due_ = false;
+  }
+  if (stopping_) flush_stop();
+  while (!undelivered_.empty() && ring_.make_room(1)) {
+    send(undelivered_.front());
+    undelivered_.pop_front();
+  }
+}
+
+void Balancer::send(const Message& message) noexcept {
+  const bool is_end = (message.content & end_bit) != 0;
+  const uring::Token theirs{is_end ? uring::Op::handoff_end : uring::Op::handoff, 0, 0};
+  const uring::Token ours{uring::Op::handoff_send, message.loop, message.content};
+  uring::prep_message(ring_.next_sqe(ours), loops_[message.loop]->ring_fd(), theirs.pack(),
+                      message.content & ~end_bit);
+}
+
+void Balancer::begin_stop() noexcept {
+  stopping_ = true;
+  for (loop::Acceptor& acceptor : acceptors_) acceptor.begin_close();
+}
+
+void Balancer::flush_stop() noexcept {
+  for (const loop::Acceptor& acceptor : acceptors_) {
+    if (!acceptor.is_closed()) return;
+  }
+  if (!ended_) {
+    // Nothing will be accepted any more: tell each loop how many it must have got.
+    ended_ = true;
+    for (std::uint32_t loop = 0; loop < loops_.size(); ++loop) {
+      undelivered_.push_back({loop, delivered_[loop] | end_bit});
+    }
+    return;
+  }
+  const bool only_event_left =
+      undelivered_.empty() && event_fd_ >= 0 && !event_due_ && ring_.in_flight() == 1;
+  event_due_ = false;
+  if (only_event_left && ring_.make_room(1)) {
+    uring::prep_cancel_all(ring_.next_sqe({uring::Op::cancel_all, 0, 0}));
+  }
+}
+
+}  // namespace ringwire::engine

@@ -1,0 +1,85 @@
+// The balancer: accepts on its own ring, and hands each connection to a loop by a message to that loop's
+// ring.
+//
+//   accept ──CQE──▶ policy ──▶ MSG_RING{res = fd} ──one submit per batch──▶ the loop's completion queue
+//
+// Invariant: an accepted descriptor is in exactly one place: here (`undelivered_`), on its way, or with a
+// loop. The loops are told last how many messages they must have got, so none is lost when everything stops.
+#pragma once
+
+#include <ringwire/options.hpp>
+
+#include "lib/base/log.hpp"
+#include "lib/engine/policy.hpp"
+#include "lib/kernel/kernel.hpp"
+#include "lib/loop/acceptor.hpp"
+#include "lib/loop/loop.hpp"
+#include "lib/loop/mailbox.hpp"
+#include "lib/uring/ring.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <system_error>
+#include <vector>
+
+namespace ringwire::engine {
+
+/// Accepts for all loops. Steppable, as a loop is.
+class Balancer {
+ public:
+  /// The loops outlive it. Their rings must be open before the first lap.
+  Balancer(const loop::Surroundings& surroundings, std::vector<loop::Loop*> loops);
+  Balancer(const Balancer&) = delete;
+  Balancer& operator=(const Balancer&) = delete;
+  ~Balancer() { close(); }
+
+  /// Gives it a listening socket. Before `open`.
+  void add_listener(int fd);
+
+  /// Sets up its ring, in the thread that will run the laps.
+  [[nodiscard]] std::error_code open();
+  /// One lap; false when it has stopped and every loop has been told.
+  [[nodiscard]] bool lap();
+  /// Ends its ring. Same thread.
+  void close() noexcept;
+
+  /// Asks it to stop: close the listeners, deliver what was accepted, tell the loops. Any thread.
+  void request_stop() noexcept;
+
+ private:
+  struct Message {
+    std::uint32_t loop;
+    std::uint32_t content;  // A descriptor; or, marked as the end, how many there were.
+  };
+
+  void submit_and_wait() noexcept;
+  void reap() noexcept;
+  void flush() noexcept;
+  void dispatch(const uring::Completion& done) noexcept;
+  void assign(int fd) noexcept;
+  void send(const Message& message) noexcept;
+  void begin_stop() noexcept;
+  void flush_stop() noexcept;
+  [[nodiscard]] std::int64_t wait_time() noexcept;
+
+  loop::Surroundings with_;
+  std::vector<loop::Loop*> loops_;
+  loop::Mailbox bell_;  // Nobody writes to the balancer; it is only woken.
+  uring::Ring ring_;
+  Policy policy_;
+  std::deque<loop::Acceptor> acceptors_;
+  std::deque<Message> undelivered_;
+  std::vector<std::uint32_t> delivered_;  // Handed to each loop so far.
+  kernel::Nanoseconds now_ = 0;
+  int event_fd_ = -1;
+  bool event_due_ = false;
+  std::array<std::byte, 8> event_bytes_{};
+  bool stopping_ = false;
+  bool ended_ = false;  // The loops' last messages are written.
+  std::atomic<bool> stop_requested_{false};
+};
+
+}  // namespace ringwire::engine

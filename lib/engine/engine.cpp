@@ -1,0 +1,53 @@
+// The public face of an engine. Each call only reads counters or leaves a request.
+#include <ringwire/engine.hpp>
+#include <ringwire/error.hpp>
+
+#include "lib/base/assert.hpp"
+#include "lib/engine/server.hpp"
+
+namespace ringwire {
+namespace {
+
+// An Engine is the base of a Server and of nothing else: its constructor is protected.
+const engine::Server& self(const Engine& engine) noexcept {
+  return static_cast<const engine::Server&>(engine);
+}
+
+}  // namespace
+
+std::size_t Engine::connections_count() const noexcept {
+  std::size_t count = 0;
+  for (const auto& loop : self(*this).loops_) count += loop->connections_count();
+  return count;
+}
+
+std::size_t Engine::connections_count(std::size_t loop) const noexcept {
+  RINGWIRE_REQUIRE(loop < loops_count(), "loop {} of {}", loop, loops_count());
+  return self(*this).loops_[loop]->connections_count();
+}
+
+std::size_t Engine::connections_refused() const noexcept {
+  std::size_t count = 0;
+  for (const auto& loop : self(*this).loops_) count += loop->refused_count();
+  return count;
+}
+
+std::size_t Engine::loops_count() const noexcept {
+  return self(*this).loops_.size();
+}
+
+LoopRef Engine::loop(std::size_t index) const {
+  RINGWIRE_REQUIRE(index < loops_count(), "loop {} of {}", index, loops_count());
+  return self(*this).loops_[index]->ref();
+}
+
+std::vector<Address> Engine::addresses() const {
+  return self(*this).addresses_;
+}
+
+std::error_code Engine::stop() {
+  if (!static_cast<engine::Server&>(*this).request_stop()) return Error::engine_stopped;
+  return {};
+}
+
+}  // namespace ringwire

@@ -1,0 +1,18 @@
+// Looks at every option before anything is started.
+#pragma once
+
+#include <ringwire/options.hpp>
+
+#include "lib/kernel/kernel.hpp"
+
+#include <system_error>
+
+namespace ringwire::engine {
+
+/// `Error::invalid_option` for the first value out of its range; `explain` names it and says the range.
+[[nodiscard]] std::error_code check_options(const Options& options);
+
+/// How many loops `options` mean on this machine: at least one.
+[[nodiscard]] std::size_t loops_count(const Options& options, kernel::Kernel& kernel);
+
+}  // namespace ringwire::engine

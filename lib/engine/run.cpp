@@ -1,0 +1,44 @@
+// The door: `run` on the real kernel, and what a Handler does when it does not say.
+#include <ringwire/run.hpp>
+
+#include "lib/engine/server.hpp"
+#include "lib/kernel/linux.hpp"
+
+namespace ringwire {
+
+std::error_code run(Handler& handler, std::span<const std::string_view> addresses, const Options& options) {
+  static kernel::Linux kernel;  // Without state; handles that outlive the engine may still name it.
+  return engine::Server{kernel, handler, options}.run(addresses);
+}
+
+std::error_code run(Handler& handler, std::string_view address, const Options& options) {
+  return run(handler, std::span{&address, 1}, options);
+}
+
+Action Handler::on_boot(Engine& /*engine*/) {
+  return Action::none;
+}
+Action Handler::on_open(Conn& /*conn*/) {
+  return Action::none;
+}
+Action Handler::on_traffic(Conn& /*conn*/) {
+  return Action::none;
+}
+Action Handler::on_eof(Conn& /*conn*/) {
+  return Action::close;
+}
+Action Handler::on_writable(Conn& /*conn*/) {
+  return Action::none;
+}
+Action Handler::on_drain(Conn& /*conn*/) {
+  return Action::close;
+}
+Action Handler::on_close(Conn& /*conn*/, std::error_code /*reason*/) {
+  return Action::none;
+}
+Tick Handler::on_tick() {
+  return {std::chrono::seconds{1}};
+}
+void Handler::on_shutdown(Engine& /*engine*/) {}
+
+}  // namespace ringwire

@@ -1,0 +1,167 @@
+// From addresses to running threads and back.
+#include "lib/engine/server.hpp"
+
+#include <ringwire/error.hpp>
+
+#include "lib/base/assert.hpp"
+#include "lib/base/error.hpp"
+#include "lib/engine/options.hpp"
+#include "lib/net/address.hpp"
+#include "lib/net/listener.hpp"
+
+#include <fmt/core.h>
+
+#include <exception>
+#include <utility>
+
+namespace ringwire::engine {
+namespace {
+
+LogLevel log_level(const Options& options, kernel::Kernel& kernel) {
+  return base::parse_log_level(kernel.environment("RINGWIRE_LOG"), options.log_level);
+}
+
+}  // namespace
+
+Server::Server(kernel::Kernel& kernel, Handler& handler, const Options& options)
+    : kernel_{kernel},
+      handler_{handler},
+      options_{options},
+      log_{log_level(options, kernel), options.log_sink} {}
+
+Server::~Server() {
+  RINGWIRE_ASSERT(threads_.empty());
+  close_listeners();
+}
+
+std::error_code Server::run(std::span<const std::string_view> addresses) {
+  if (const auto error = boot(addresses)) return error;
+
+  const Action action = handler_.on_boot(*this);
+  if (action == Action::shutdown) return {};
+  if (options_.stop_on_signal) {
+    signal_fd_ = kernel_.open_signals();
+    if (signal_fd_ < 0) return base::fail(base::to_error(signal_fd_), "signalfd");
+    loops_.front()->watch_signals(signal_fd_);
+  }
+  const auto error = serve();
+  if (signal_fd_ >= 0) kernel_.close_signals(std::exchange(signal_fd_, -1));
+  if (error) return error;
+
+  handler_.on_shutdown(*this);
+  return {};
+}
+
+// ---- boot: all that can fail before a thread runs
+
+std::error_code Server::boot(std::span<const std::string_view> addresses) {
+  if (const auto error = check_options(options_)) return error;
+  if (addresses.empty()) return base::fail(Error::invalid_address, "no address to listen on was given");
+  if (const auto error = open_listeners(addresses)) return error;
+
+  const std::size_t count = engine::loops_count(options_, kernel_);
+  const loop::Surroundings with{kernel_, handler_, options_, log_, *this};
+  std::vector<loop::Loop*> served;
+  for (std::size_t index = 0; index < count; ++index) {
+    loops_.push_back(std::make_unique<loop::Loop>(with, index, count > 1));
+    served.push_back(loops_.back().get());
+  }
+  if (count > 1) balancer_ = std::make_unique<Balancer>(with, std::move(served));
+  return {};
+}
+
+std::error_code Server::open_listeners(std::span<const std::string_view> addresses) {
+  for (const std::string_view address : addresses) {
+    net::Endpoint endpoint;
+    if (const auto error = net::parse_endpoint(address, endpoint)) return error;
+
+    int fd = -1;
+    Address bound;
+    if (const auto error = net::open_listener(kernel_, endpoint, options_.backlog, fd, bound)) return error;
+    listeners_.push_back(fd);
+    addresses_.push_back(bound);
+  }
+  return {};
+}
+
+void Server::close_listeners() noexcept {
+  for (const int fd : std::exchange(listeners_, {})) kernel_.close(fd);
+}
+
+// ---- serve: threads, each with its own ring
+
+std::error_code Server::serve() {
+  gate_ = std::make_unique<Gate>(loops_.size() + (balancer_ != nullptr ? 1 : 0));
+  hand_out_listeners();
+  start_threads();
+  for (auto& thread : threads_) thread->join();
+  threads_.clear();
+  return gate_->error();
+}
+
+void Server::hand_out_listeners() {
+  for (const int fd : std::exchange(listeners_, {})) {
+    if (balancer_ != nullptr) {
+      balancer_->add_listener(fd);
+    } else {
+      loops_.front()->add_listener(fd);
+    }
+  }
+}
+
+void Server::start_threads() {
+  const auto start = [&](const std::string& name, int cpu, Task body) {
+    try {
+      threads_.push_back(kernel_.start_thread(name, cpu, std::move(body)));
+    } catch (const std::system_error& failure) {
+      gate_->give_up(base::fail(failure.code(), fmt::format("starting the thread {}", name)));
+    }
+  };
+
+  threads_.reserve(loops_.size() + 1);
+  const std::vector<int> cpus = kernel_.cpus();
+  for (std::size_t index = 0; index < loops_.size(); ++index) {
+    loop::Loop& loop = *loops_[index];
+    const int cpu = options_.pin_loops ? cpus[index % cpus.size()] : -1;
+    start(fmt::format("ringwire/{}", index), cpu, [this, &loop] { run_loop(loop); });
+  }
+  if (balancer_ != nullptr) start("ringwire/bal", -1, [this] { run_balancer(); });
+}
+
+void Server::run_loop(loop::Loop& loop) {
+  const std::error_code error = loop.open();
+  if (!error && &loop == loops_.front().get()) {
+    log_.info("{} loop(s), io_uring features: {}", loops_.size(), loop.features().to_string());
+  }
+  if (gate_->arrive(error)) {
+    while (loop.lap()) {
+    }
+  }
+  loop.close();
+}
+
+void Server::run_balancer() {
+  if (gate_->arrive(balancer_->open())) {
+    while (balancer_->lap()) {
+    }
+  }
+  balancer_->close();
+}
+
+// ---- stop
+
+bool Server::request_stop() noexcept {
+  if (stop_requested_.exchange(true)) return false;
+  if (balancer_ != nullptr) {
+    balancer_->request_stop();
+  } else {
+    loops_.front()->request_stop();
+  }
+  return true;
+}
+
+void Server::stop_wanted() noexcept {
+  static_cast<void>(request_stop());
+}
+
+}  // namespace ringwire::engine

@@ -1,0 +1,66 @@
+// One engine: its listeners, loops, balancer and threads, from boot to the last of them.
+//
+// The private side of `ringwire::Engine`. Leaves to others: everything a loop does.
+// Invariant: a loop's memory outlives every thread; threads are joined before anything is destroyed.
+#pragma once
+
+#include <ringwire/engine.hpp>
+#include <ringwire/handler.hpp>
+#include <ringwire/options.hpp>
+
+#include "lib/base/log.hpp"
+#include "lib/engine/balancer.hpp"
+#include "lib/engine/gate.hpp"
+#include "lib/kernel/kernel.hpp"
+#include "lib/loop/loop.hpp"
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+namespace ringwire::engine {
+
+/// An engine, used once.
+class Server final : public Engine, public loop::Owner {
+ public:
+  /// `handler` and `kernel` outlive it; `options` are copied.
+  Server(kernel::Kernel& kernel, Handler& handler, const Options& options);
+  ~Server();
+
+  /// Boots, serves, and returns when all is over. See `ringwire::run`.
+  [[nodiscard]] std::error_code run(std::span<const std::string_view> addresses);
+
+  /// Any thread: as `Engine::stop`, for a handler's `Action::shutdown`.
+  void stop_wanted() noexcept override;
+
+ private:
+  friend class ringwire::Engine;  // The public face, engine.cpp.
+
+  [[nodiscard]] std::error_code boot(std::span<const std::string_view> addresses);
+  [[nodiscard]] std::error_code open_listeners(std::span<const std::string_view> addresses);
+  void hand_out_listeners();
+  [[nodiscard]] std::error_code serve();
+  void start_threads();
+  void run_loop(loop::Loop& loop);
+  void run_balancer();
+  void close_listeners() noexcept;
+  [[nodiscard]] bool request_stop() noexcept;
+
+  kernel::Kernel& kernel_;
+  Handler& handler_;
+  Options options_;
+  base::Log log_;
+  std::vector<int> listeners_;  // Until they are handed to whoever accepts.
+  std::vector<Address> addresses_;
+  std::vector<std::unique_ptr<loop::Loop>> loops_;
+  std::unique_ptr<Balancer> balancer_;  // Only with two loops or more.
+  std::unique_ptr<Gate> gate_;
+  std::vector<std::unique_ptr<kernel::Thread>> threads_;
+  int signal_fd_ = -1;
+  std::atomic<bool> stop_requested_{false};
+};
+
+}  // namespace ringwire::engine
