@@ -1,0 +1,203 @@
+// The receive: armed once, ended in many ways, and every buffer goes home.
+#include "tests/conn/fixture.hpp"
+#include "tests/support/catch.hpp"
+
+using ringwire::test::ConnFixture;
+using ringwire::uring::Op;
+
+TEST_CASE("a new connection arms one multishot receive with a buffer group", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  REQUIRE(recv);
+  CHECK(recv->sqe.fd == ConnFixture::fd);
+  CHECK(recv->sqe.flags == IOSQE_BUFFER_SELECT);
+  CHECK(recv->sqe.ioprio == IORING_RECV_MULTISHOT);
+  CHECK(recv->token() == ringwire::uring::Token{Op::recv, 3, 7});
+}
+
+TEST_CASE("received bytes are seen in the kernel's buffer without a copy", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  REQUIRE(at.kernel.receive(*recv, "hello"));
+  at.step();
+  CHECK(at.peek() == "hello");
+  CHECK(at.pool.held_count() == 1);
+  CHECK(at.conn->take_news().traffic);
+  at.conn->settle();
+  CHECK(at.pool.held_count() == 0);
+  CHECK(at.peek() == "hello");
+}
+
+TEST_CASE("a receive that ends with data keeps the data and is armed again", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  REQUIRE(at.kernel.receive(*recv, "last words", false));
+  at.step();
+  CHECK(at.peek() == "last words");
+  CHECK(at.conn->take_news().traffic);
+  at.conn->settle();
+  at.lap();
+  CHECK(at.kernel.take(Op::recv));
+}
+
+TEST_CASE("a receive that found no buffer is armed again and then polls first", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  at.kernel.complete(*recv, -ENOBUFS);
+  at.step();
+  CHECK(at.conn->is_open());
+  CHECK_FALSE(at.conn->take_news().traffic);
+  at.lap();
+  const auto again = at.kernel.take(Op::recv);
+  REQUIRE(again);
+  CHECK(again->sqe.ioprio == (IORING_RECV_MULTISHOT | IORING_RECVSEND_POLL_FIRST));
+
+  // Once only: the next receive may start with a buffer in hand.
+  REQUIRE(at.kernel.receive(*again, "x", false));
+  at.step();
+  at.lap();
+  const auto third = at.kernel.take(Op::recv);
+  REQUIRE(third);
+  CHECK(third->sqe.ioprio == IORING_RECV_MULTISHOT);
+}
+
+TEST_CASE("an interrupted receive is armed again", "[recv]") {
+  for (const int result : {-EINTR, -EAGAIN}) {
+    ConnFixture at;
+    at.lap();
+    const auto recv = at.kernel.take(Op::recv);
+    at.kernel.complete(*recv, result);
+    at.step();
+    CHECK(at.conn->is_open());
+    at.lap();
+    const auto again = at.kernel.take(Op::recv);
+    REQUIRE(again);
+  }
+}
+
+TEST_CASE("the peer's FIN is news, and no receive is armed after it", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  at.kernel.complete(*recv, 0);
+  at.step();
+  const auto happened = at.conn->take_news();
+  CHECK(happened.eof);
+  CHECK_FALSE(happened.traffic);
+  at.lap();
+  CHECK_FALSE(at.kernel.take(Op::recv));
+  CHECK(at.conn->is_open());
+}
+
+TEST_CASE("an end of stream that brings a buffer gives it back", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  const std::size_t before = at.kernel.free_buffers();
+  at.kernel.complete(*recv, 0, IORING_CQE_F_BUFFER | (2U << IORING_CQE_BUFFER_SHIFT));
+  at.step();
+  at.pool.publish();
+  CHECK(at.pool.held_count() == 0);
+  CHECK(at.kernel.free_buffers() == before + 1);
+}
+
+TEST_CASE("a reset ends the connection with its errno and keeps what came before", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  REQUIRE(at.kernel.receive(*recv, "bye"));
+  at.kernel.complete(*recv, -ECONNRESET);
+  at.step();
+  CHECK_FALSE(at.conn->is_open());
+  CHECK(at.conn->reason() == std::errc::connection_reset);
+  CHECK(at.conn->offers_traffic());
+  CHECK(at.peek() == "bye");
+}
+
+TEST_CASE("several buffers of one lap are seen in one piece", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  REQUIRE(at.kernel.receive(*recv, "one "));
+  REQUIRE(at.kernel.receive(*recv, "two "));
+  REQUIRE(at.kernel.receive(*recv, "three"));
+  at.step();
+  CHECK(at.peek() == "one two three");
+  CHECK(at.pool.held_count() == 0);
+}
+
+TEST_CASE("bytes that arrive while closing are dropped and their buffers go home", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  at.conn->close();
+  REQUIRE(at.kernel.receive(*recv, "too late"));
+  at.step();
+  CHECK(at.pool.held_count() == 0);
+  CHECK(at.conn->inbound_size() == 0);
+  CHECK_FALSE(at.conn->take_news().traffic);
+}
+
+TEST_CASE("a full inbound pauses the receive, and room resumes it", "[recv]") {
+  ConnFixture at{{.inbound_limit = 8}};
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  REQUIRE(at.kernel.receive(*recv, "12345678"));
+  at.step();
+  at.conn->settle();
+  at.lap();
+  const auto pause = at.kernel.take(Op::pause);
+  REQUIRE(pause);
+  CHECK(pause->sqe.addr == recv->sqe.user_data);
+
+  // What the receive still brings is kept; then it ends, and nothing is armed.
+  REQUIRE(at.kernel.receive(*recv, "9"));
+  at.kernel.complete(*pause, 0);
+  at.kernel.complete(*recv, -ECANCELED);
+  at.step();
+  at.conn->settle();
+  at.lap();
+  CHECK(at.peek() == "123456789");
+  CHECK_FALSE(at.kernel.take(Op::recv));
+
+  CHECK(at.conn->discard(2) == 2);
+  at.lap();
+  const auto again = at.kernel.take(Op::recv);
+  REQUIRE(again);
+}
+
+TEST_CASE("a handler that makes room in time is never paused", "[recv]") {
+  ConnFixture at{{.inbound_limit = 4}};
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  REQUIRE(at.kernel.receive(*recv, "12345678"));
+  at.step();
+  at.conn->discard();
+  at.conn->settle();
+  at.lap();
+  CHECK_FALSE(at.kernel.take(Op::pause));
+}
+
+TEST_CASE("a cancel that comes too late for the receive is harmless", "[recv]") {
+  ConnFixture at{{.inbound_limit = 4}};
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  REQUIRE(at.kernel.receive(*recv, "1234"));
+  at.step();
+  at.conn->settle();
+  at.lap();
+  const auto pause = at.kernel.take(Op::pause);
+  REQUIRE(pause);
+  REQUIRE(at.kernel.receive(*recv, "5", false));
+  at.kernel.complete(*pause, -ENOENT);
+  at.step();
+  at.conn->discard();
+  at.conn->settle();
+  at.lap();
+  const auto again = at.kernel.take(Op::recv);
+  REQUIRE(again);
+}

@@ -1,0 +1,173 @@
+// The send: one at a time, short or whole, and what is told when it is done.
+#include "tests/conn/fixture.hpp"
+#include "tests/support/catch.hpp"
+
+#include <array>
+
+using ringwire::Done;
+using ringwire::Written;
+using ringwire::test::ConnFixture;
+using ringwire::test::ScriptKernel;
+using ringwire::uring::Op;
+
+namespace {
+
+// Answers the receive that every connection has armed, so that only sends are left to look at.
+void ignore_recv(ConnFixture& at) {
+  at.lap();
+  static_cast<void>(at.kernel.take(Op::recv));
+}
+
+}  // namespace
+
+TEST_CASE("everything written in a lap leaves in one send", "[send]") {
+  ConnFixture at;
+  ignore_recv(at);
+  at.conn->write("one ");
+  at.conn->write("two");
+  at.lap();
+  const auto send = at.kernel.take(Op::send);
+  REQUIRE(send);
+  CHECK(ScriptKernel::content(*send) == "one two");
+  CHECK(send->sqe.op_flags == (MSG_WAITALL | MSG_NOSIGNAL));
+  CHECK_FALSE(at.kernel.take(Op::send));
+  at.kernel.complete(*send, 7);
+  at.step();
+  CHECK(at.conn->outbound_size() == 0);
+}
+
+TEST_CASE("a second send waits for the first", "[send]") {
+  ConnFixture at;
+  ignore_recv(at);
+  at.conn->write("first");
+  at.lap();
+  const auto first = at.kernel.take(Op::send);
+  at.conn->write("second");
+  at.lap();
+  CHECK_FALSE(at.kernel.take(Op::send));
+  at.kernel.complete(*first, 5);
+  at.step();
+  at.lap();
+  const auto second = at.kernel.take(Op::send);
+  REQUIRE(second);
+  CHECK(ScriptKernel::content(*second) == "second");
+}
+
+TEST_CASE("a short send is continued where it stopped", "[send]") {
+  ConnFixture at;
+  ignore_recv(at);
+  at.conn->write("hello world");
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::send), 6);
+  at.step();
+  CHECK(at.conn->outbound_size() == 5);
+  at.lap();
+  const auto rest = at.kernel.take(Op::send);
+  REQUIRE(rest);
+  CHECK(ScriptKernel::content(*rest) == "world");
+}
+
+TEST_CASE("an interrupted send is repeated", "[send]") {
+  for (const int result : {-EINTR, -EAGAIN}) {
+    ConnFixture at;
+    ignore_recv(at);
+    at.conn->write("x");
+    at.lap();
+    at.kernel.complete(*at.kernel.take(Op::send), result);
+    at.step();
+    at.lap();
+    CHECK(at.kernel.take(Op::send));
+    CHECK(at.conn->is_open());
+  }
+}
+
+TEST_CASE("more than one chunk leaves as one message", "[send]") {
+  ConnFixture at;
+  ignore_recv(at);
+  std::string big(200'000, 'a');
+  for (std::size_t index = 0; index < big.size(); index += 997) big[index] = 'b';
+  at.conn->write(big);
+  at.lap();
+  const auto send = at.kernel.take(Op::send);
+  REQUIRE(send);
+  CHECK(send->sqe.opcode == IORING_OP_SENDMSG);
+  const std::string sent = ScriptKernel::content(*send);
+  CHECK(big.starts_with(sent));
+  at.kernel.complete(*send, 70'000);
+  at.step();
+  at.lap();
+  const auto rest = at.kernel.take(Op::send);
+  REQUIRE(rest);
+  CHECK(std::string_view{big}.substr(70'000).starts_with(ScriptKernel::content(*rest)));
+}
+
+TEST_CASE("bytes under way stay where they are while more is written", "[send]") {
+  ConnFixture at;
+  ignore_recv(at);
+  at.conn->write("stay");
+  at.lap();
+  const auto send = at.kernel.take(Op::send);
+  for (int round = 0; round < 100; ++round) at.conn->write(std::string(1'000, 'x'));
+  CHECK(ScriptKernel::content(*send) == "stay");
+}
+
+TEST_CASE("a peer that resets while a send is pending ends the connection once", "[send]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  at.conn->write("unwanted");
+  at.lap();
+  const auto send = at.kernel.take(Op::send);
+  at.kernel.complete(*recv, -ECONNRESET);
+  at.kernel.complete(*send, -EPIPE);
+  at.step();
+  CHECK(at.conn->reason() == std::errc::connection_reset);
+  CHECK(at.conn->outbound_size() == 8);
+  at.lap();
+  const auto close = at.kernel.take(Op::close);
+  REQUIRE(close);
+  CHECK_FALSE(at.kernel.take(Op::cancel));
+  CHECK_FALSE(at.kernel.take(Op::close));
+  at.kernel.complete(*close, 0);
+  at.step();
+  CHECK(at.conn->is_closed());
+}
+
+TEST_CASE("a write callback fires when its last byte is taken, in order", "[send]") {
+  ConnFixture at;
+  ignore_recv(at);
+  std::string told;
+  at.conn->write("aaaa");
+  at.conn->notify_sent([&](std::error_code) { told += 'a'; });
+  at.conn->write("bb");
+  at.conn->notify_sent([&](std::error_code) { told += 'b'; });
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::send), 5);
+  at.step();
+  while (auto done = at.conn->take_done(false)) (*done)({});
+  CHECK(told == "a");
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::send), 1);
+  at.step();
+  while (auto done = at.conn->take_done(false)) (*done)({});
+  CHECK(told == "ab");
+}
+
+TEST_CASE("falling to the low mark after going above the high one is news, once", "[send]") {
+  ConnFixture at{{.outbound_high_mark = 10, .outbound_low_mark = 4}};
+  ignore_recv(at);
+  CHECK(at.conn->write("0123456789") == Written::queued);
+  CHECK(at.conn->write("a") == Written::above_high_mark);
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::send), 6);
+  at.step();
+  CHECK_FALSE(at.conn->take_news().writable);
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::send), 1);
+  at.step();
+  CHECK(at.conn->take_news().writable);
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::send), 4);
+  at.step();
+  CHECK_FALSE(at.conn->take_news().writable);
+}

@@ -1,0 +1,94 @@
+// Accepting survives whatever accept(2) can answer.
+#include "lib/loop/acceptor.hpp"
+#include "tests/loop/fixture.hpp"
+#include "tests/support/catch.hpp"
+
+using ringwire::loop::Acceptor;
+using ringwire::test::LoopFixture;
+using ringwire::test::Request;
+using ringwire::uring::Op;
+
+TEST_CASE("an accept that ends with a connection keeps it and is armed again", "[acceptor]") {
+  LoopFixture at;
+  at.kernel.complete(*at.accept, 20);  // No F_MORE.
+  at.lap();
+  CHECK(at.notebook.events == ringwire::test::Words{"open"});
+  CHECK(at.kernel.take(Op::accept));
+}
+
+TEST_CASE("accept without descriptors pauses, does not spin, and resumes", "[acceptor]") {
+  for (const int result : {-EMFILE, -ENFILE, -ENOBUFS, -ENOMEM}) {
+    LoopFixture at;
+    at.kernel.complete(*at.accept, result);
+    at.kernel.waits.clear();
+    at.lap();
+    CHECK_FALSE(at.kernel.take(Op::accept));
+    REQUIRE_FALSE(at.kernel.waits.empty());
+    CHECK(at.kernel.waits.back() == static_cast<std::int64_t>(Acceptor::pause_min));
+
+    at.kernel.time += Acceptor::pause_min;
+    at.lap();
+    CHECK(at.kernel.take(Op::accept));
+  }
+}
+
+TEST_CASE("pauses double up to a tenth of a second, and shrink after a success", "[acceptor]") {
+  const ringwire::base::Log log{ringwire::LogLevel::off, nullptr};
+  Acceptor acceptor{10, 0, log};
+  ringwire::test::ScriptKernel kernel;
+  ringwire::uring::Ring ring{kernel};
+  REQUIRE_FALSE(ring.open(8, 16, {}));
+  const auto answer = [&](int res) {
+    acceptor.arm_accept(ring);
+    return acceptor.on_accept({{Op::accept, 0, 0}, res, 0}, 0);
+  };
+  std::vector<ringwire::kernel::Nanoseconds> pauses;
+  for (int round = 0; round < 6; ++round) {
+    CHECK(answer(-EMFILE) == -1);
+    pauses.push_back(acceptor.resume_at() / 1'000'000);
+  }
+  CHECK(pauses == std::vector<ringwire::kernel::Nanoseconds>{10, 20, 40, 80, 100, 100});
+  CHECK(answer(33) == 33);
+  CHECK(answer(-EMFILE) == -1);
+  CHECK(acceptor.resume_at() == Acceptor::pause_min);
+}
+
+TEST_CASE("errors of the one connection that was to be accepted only re-arm", "[acceptor]") {
+  for (const int result : {-ECONNABORTED, -EPROTO, -ENETDOWN, -EHOSTUNREACH, -EINTR, -EAGAIN}) {
+    LoopFixture at;
+    at.kernel.complete(*at.accept, result);
+    at.lap();
+    CHECK(at.kernel.take(Op::accept));
+  }
+}
+
+TEST_CASE("a listener somebody else shut down is given up, not hammered", "[acceptor]") {
+  LoopFixture at;
+  at.kernel.complete(*at.accept, -EINVAL);
+  at.lap();
+  at.lap();
+  CHECK_FALSE(at.kernel.take(Op::accept));
+}
+
+TEST_CASE("a closing listener cancels its accept and closes in one chain", "[acceptor]") {
+  LoopFixture at;
+  at.loop.request_stop();
+  at.lap();
+  const auto cancel = at.kernel.take(Op::accept_cancel);
+  const auto close = at.kernel.take(Op::accept_close);
+  REQUIRE(cancel);
+  REQUIRE(close);
+  CHECK(cancel->sqe.flags == IOSQE_IO_HARDLINK);
+  CHECK(cancel->sqe.fd == LoopFixture::listener);
+  CHECK(close->sqe.fd == LoopFixture::listener);
+}
+
+TEST_CASE("a connection accepted while the listener closes is still served", "[acceptor]") {
+  LoopFixture at;
+  at.notebook.drain = [](ringwire::Conn&) { return ringwire::Action::none; };
+  at.loop.request_stop();
+  at.lap();
+  at.kernel.complete(*at.accept, 20);
+  at.lap();
+  CHECK(at.notebook.events == ringwire::test::Words{"open", "drain"});
+}

@@ -1,0 +1,72 @@
+// Letters reach the loop, or are told that they never will.
+#include "lib/loop/mailbox.hpp"
+
+#include <ringwire/error.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/script_kernel.hpp"
+
+#include <vector>
+
+using ringwire::Error;
+using ringwire::loop::Loop;
+using ringwire::loop::Mail;
+using ringwire::loop::Mailbox;
+using ringwire::test::ScriptKernel;
+
+TEST_CASE("only the first letter rings the bell", "[mailbox]") {
+  ScriptKernel kernel;
+  Mailbox mailbox{kernel, 10};
+  mailbox.open(-1, 5);
+  CHECK_FALSE(mailbox.post([](Loop*, std::error_code) {}));
+  CHECK_FALSE(mailbox.post([](Loop*, std::error_code) {}));
+  CHECK(kernel.signalled == std::vector<int>{5});
+  std::vector<Mail> letters;
+  mailbox.take(letters);
+  CHECK(letters.size() == 2);
+  CHECK_FALSE(mailbox.post([](Loop*, std::error_code) {}));
+  CHECK(kernel.signalled.size() == 2);
+  mailbox.close();
+}
+
+TEST_CASE("at home no bell is rung", "[mailbox]") {
+  ScriptKernel kernel;
+  Mailbox mailbox{kernel, 10};
+  mailbox.open(-1, 5);
+  mailbox.enter();
+  CHECK(mailbox.is_current());
+  CHECK_FALSE(mailbox.post([](Loop*, std::error_code) {}));
+  mailbox.leave();
+  CHECK_FALSE(mailbox.is_current());
+  CHECK(kernel.signalled.empty());
+}
+
+TEST_CASE("a full mailbox refuses and leaves the letter intact", "[mailbox]") {
+  ScriptKernel kernel;
+  Mailbox mailbox{kernel, 1};
+  CHECK_FALSE(mailbox.post([](Loop*, std::error_code) {}));
+  std::error_code told;
+  Mail letter{[&](Loop*, std::error_code refused) { told = refused; }};
+  const auto refused = mailbox.post(std::move(letter));
+  CHECK(refused == std::errc::resource_unavailable_try_again);
+  REQUIRE(letter);
+  letter(nullptr, refused);
+  CHECK(told == refused);
+}
+
+TEST_CASE("letters left when the loop ends are told so, and nobody rings any more", "[mailbox]") {
+  ScriptKernel kernel;
+  Mailbox mailbox{kernel, 10};
+  mailbox.open(-1, 5);
+  std::vector<std::error_code> told;
+  CHECK_FALSE(mailbox.post([&](Loop* loop, std::error_code refused) {
+    CHECK(loop == nullptr);
+    told.push_back(refused);
+  }));
+  mailbox.close();
+  CHECK(told == std::vector<std::error_code>{Error::closed});
+  kernel.signalled.clear();
+  CHECK(mailbox.post([](Loop*, std::error_code) {}) == Error::closed);
+  mailbox.wake();
+  CHECK(kernel.signalled.empty());
+}

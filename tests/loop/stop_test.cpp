@@ -1,0 +1,66 @@
+// Stopping: everybody is told, nobody stays for ever, nothing stays lent.
+#include <ringwire/error.hpp>
+
+#include "tests/loop/fixture.hpp"
+#include "tests/support/catch.hpp"
+
+#include <chrono>
+
+using namespace std::chrono_literals;
+using ringwire::Action;
+using ringwire::Conn;
+using ringwire::Error;
+using ringwire::test::LoopFixture;
+using ringwire::test::Words;
+using ringwire::uring::Op;
+
+TEST_CASE("stopping drains each connection and flushes what it writes", "[stop]") {
+  LoopFixture at;
+  at.notebook.drain = [](Conn& conn) {
+    conn.write("bye");
+    return Action::close;
+  };
+  at.connect(20);
+  at.loop.request_stop();
+  at.lap();
+  const auto send = at.kernel.take(Op::send);
+  REQUIRE(send);
+  CHECK(ringwire::test::ScriptKernel::content(*send) == "bye");
+}
+
+TEST_CASE("who stays beyond the stop timeout is reset with engine_stopped", "[stop]") {
+  LoopFixture at{{.stop_timeout = 100ms}};
+  at.notebook.drain = [](Conn&) { return Action::none; };
+  at.connect(20);
+  at.loop.request_stop();
+  at.lap();
+  CHECK_FALSE(at.kernel.take(Op::close));
+  at.kernel.time += 101'000'000;
+  at.lap();
+  CHECK(at.kernel.take(Op::cancel));
+  CHECK(at.kernel.take(Op::close));
+  CHECK(at.kernel.options_set.back() == std::pair{20, int{SO_LINGER}});
+  at.stop();
+  CHECK(at.notebook.events.back() == "close:" + make_error_code(Error::engine_stopped).message());
+}
+
+TEST_CASE("a stopped loop owes and is owed nothing", "[stop]") {
+  LoopFixture at;
+  for (int fd = 20; fd < 30; ++fd) at.connect(fd);
+  at.stop();
+  CHECK_FALSE(at.running);
+  CHECK(at.loop.connections_count() == 0);
+  CHECK(at.kernel.cancel_outstanding() == 0);
+  at.loop.close();
+  CHECK(at.kernel.rings_count() == 0);
+  CHECK(at.kernel.maps_count() == 0);
+}
+
+TEST_CASE("a post to an ended loop is answered closed", "[stop]") {
+  LoopFixture at;
+  const auto ref = at.loop.ref();
+  at.stop();
+  at.loop.close();
+  CHECK(ref.post([] {}) == Error::closed);
+  CHECK(ref.connect("tcp://127.0.0.1:9") == Error::closed);
+}

@@ -1,0 +1,82 @@
+// What time does: ticks, idle connections, and how long a lap waits for it.
+#include <ringwire/error.hpp>
+
+#include "tests/loop/fixture.hpp"
+#include "tests/support/catch.hpp"
+
+#include <chrono>
+
+using namespace std::chrono_literals;
+using ringwire::test::LoopFixture;
+using ringwire::test::Words;
+using ringwire::uring::Op;
+
+TEST_CASE("the first tick comes when the loop starts, the next after its delay", "[time]") {
+  LoopFixture at{{.ticker = true}};
+  CHECK(at.notebook.events == Words{"tick"});
+  at.kernel.waits.clear();
+  at.lap();
+  CHECK(at.notebook.events.size() == 1);
+  CHECK(at.kernel.waits.back() <= 10'000'000);
+  CHECK(at.kernel.waits.back() > 0);
+  at.kernel.time += 11'000'000;
+  at.lap();
+  CHECK(at.notebook.events.size() == 2);
+}
+
+TEST_CASE("without the option nothing ticks", "[time]") {
+  LoopFixture at;
+  at.kernel.time += 1'000'000'000;
+  at.lap();
+  CHECK(at.notebook.events.empty());
+}
+
+TEST_CASE("a tick of no delay comes after a millisecond, not at once for ever", "[time]") {
+  LoopFixture at{{.ticker = true}};
+  at.notebook.ticks = [] { return ringwire::Tick{0ms}; };
+  at.kernel.time += 11'000'000;
+  at.lap();
+  const std::size_t count = at.notebook.events.size();
+  at.lap();
+  CHECK(at.notebook.events.size() == count);
+  at.kernel.time += 2'000'000;
+  at.lap();
+  CHECK(at.notebook.events.size() == count + 1);
+}
+
+TEST_CASE("a tick may ask the engine to stop", "[time]") {
+  LoopFixture at{{.ticker = true}};
+  at.notebook.ticks = [] { return ringwire::Tick{10ms, ringwire::Action::shutdown}; };
+  at.kernel.time += 11'000'000;
+  at.lap();
+  CHECK(at.owner.count == 1);
+}
+
+TEST_CASE("an idle connection is closed in time, and the lap waits just so long", "[time]") {
+  LoopFixture at{{.idle_timeout = 40ms}};
+  const auto recv = at.connect(20);
+  at.kernel.waits.clear();
+  at.lap();
+  CHECK(at.kernel.waits.back() <= 41'000'000);
+  at.kernel.time += 30'000'000;
+  REQUIRE(at.kernel.receive(recv, "alive"));
+  at.lap();
+  at.kernel.time += 30'000'000;
+  at.lap();
+  CHECK(at.kernel.shut_down.empty());
+  at.kernel.time += 12'000'000;
+  at.lap();
+  CHECK(at.kernel.shut_down.size() == 1);
+}
+
+TEST_CASE("an idle timeout set later replaces the option, also with never", "[time]") {
+  LoopFixture at{{.idle_timeout = 40ms}};
+  at.notebook.open = [](ringwire::Conn& conn) {
+    conn.set_idle_timeout(0ms);
+    return ringwire::Action::none;
+  };
+  at.connect(20);
+  at.kernel.time += 10'000'000'000;
+  at.lap();
+  CHECK(at.kernel.shut_down.empty());
+}

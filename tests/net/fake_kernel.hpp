@@ -1,0 +1,117 @@
+// A kernel of sockets only, which records what it is asked and fails where a test says so.
+//
+// Leaves to others: rings, clocks and threads; asking for one of those is a mistake in the test.
+#pragma once
+
+#include "lib/kernel/kernel.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace ringwire::test {
+
+/// Sockets that exist only here. `faults["bind"] = -EACCES` makes every bind fail.
+class FakeKernel final : public kernel::Kernel {
+ public:
+  /// One setsockopt: descriptor, level, name, first int of the value.
+  using Option = std::tuple<int, int, int, int>;
+
+  /// Result for each call by name: "socket", "bind", "listen", "option", "local_name", "peer_name",
+  /// "resolve".
+  std::map<std::string, int> faults;
+  /// What socket() answers for a family, instead of a descriptor.
+  std::map<int, int> family_faults;
+  /// What bind() answers for a family.
+  std::map<int, int> bind_faults;
+  /// Every set_option, in order.
+  std::vector<Option> options;
+  /// Every name bound, in order.
+  std::vector<kernel::SocketName> bound;
+  /// Every host asked for, with the family.
+  std::vector<std::pair<std::string, int>> resolved;
+  /// What resolve answers.
+  std::vector<kernel::SocketName> names;
+  /// What local_name and peer_name answer.
+  kernel::SocketName name;
+  /// Descriptors not yet closed.
+  std::set<int> open;
+  /// The last backlog.
+  int backlog = -1;
+
+  int open_socket(int family, int /*type*/, int /*protocol*/) noexcept override {
+    if (const auto fault = family_faults.find(family); fault != family_faults.end()) return fault->second;
+    if (const int fault = fault_of("socket"); fault != 0) return fault;
+    families_[next_fd_] = family;
+    open.insert(next_fd_);
+    return next_fd_++;
+  }
+  int bind(int fd, const kernel::SocketName& wanted) noexcept override {
+    bound.push_back(wanted);
+    if (const auto fault = bind_faults.find(families_[fd]); fault != bind_faults.end()) return fault->second;
+    return fault_of("bind");
+  }
+  int listen(int /*fd*/, int wanted) noexcept override {
+    backlog = wanted;
+    return fault_of("listen");
+  }
+  int set_option(int fd, int level, int option, const void* value, socklen_t size) noexcept override {
+    int number = 0;
+    std::memcpy(&number, value, std::min<std::size_t>(size, sizeof number));
+    options.emplace_back(fd, level, option, number);
+    return fault_of("option");
+  }
+  int local_name(int /*fd*/, kernel::SocketName& out) noexcept override {
+    out = name;
+    return fault_of("local_name");
+  }
+  int peer_name(int /*fd*/, kernel::SocketName& out) noexcept override {
+    out = name;
+    return fault_of("peer_name");
+  }
+  int close(int fd) noexcept override { return open.erase(fd) == 1 ? 0 : -EBADF; }
+  int resolve(const std::string& host, int family, std::vector<kernel::SocketName>& out) override {
+    resolved.emplace_back(host, family);
+    out.insert(out.end(), names.begin(), names.end());
+    return fault_of("resolve");
+  }
+
+  int get_option(int, int, int, void*, socklen_t&) noexcept override { std::abort(); }
+  int open_ring(io_uring&, unsigned, io_uring_params&) noexcept override { std::abort(); }
+  void close_ring(io_uring&) noexcept override { std::abort(); }
+  int enter(io_uring&, unsigned, unsigned, unsigned, std::int64_t) noexcept override { std::abort(); }
+  int register_ring(io_uring&, unsigned, void*, unsigned) noexcept override { std::abort(); }
+  int wake_ring(int, std::uint64_t) noexcept override { std::abort(); }
+  int shutdown(int, int) noexcept override { std::abort(); }
+  int open_event() noexcept override { std::abort(); }
+  int signal_event(int) noexcept override { std::abort(); }
+  int open_signals() noexcept override { std::abort(); }
+  void close_signals(int) noexcept override { std::abort(); }
+  void* map_memory(std::size_t) noexcept override { std::abort(); }
+  void unmap_memory(void*, std::size_t) noexcept override { std::abort(); }
+  kernel::Nanoseconds now() noexcept override { std::abort(); }
+  std::unique_ptr<kernel::Thread> start_thread(const std::string&, int, Task) override { std::abort(); }
+  std::vector<int> cpus() override { std::abort(); }
+  std::uint64_t memlock_limit() noexcept override { std::abort(); }
+  std::uint64_t descriptors_limit() noexcept override { std::abort(); }
+  std::string environment(const char*) override { std::abort(); }
+
+ private:
+  [[nodiscard]] int fault_of(const char* call) const {
+    const auto fault = faults.find(call);
+    return fault == faults.end() ? 0 : fault->second;
+  }
+
+  int next_fd_ = 100;
+  std::map<int, int> families_;
+};
+
+}  // namespace ringwire::test

@@ -1,0 +1,124 @@
+// Socket options as the kernel has them afterwards, and addresses of sockets that live or not.
+#include "lib/net/socket.hpp"
+
+#include "lib/kernel/linux.hpp"
+#include "lib/net/listener.hpp"
+#include "tests/net/fake_kernel.hpp"
+#include "tests/support/catch.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <chrono>
+#include <vector>
+
+namespace ringwire::net {
+namespace {
+
+using std::chrono::seconds;
+using test::FakeKernel;
+
+// A TCP socket on the real kernel, closed at the end.
+struct Socket {
+  Socket() : fd(kernel.open_socket(AF_INET, SOCK_STREAM, 0)) { REQUIRE(fd >= 0); }
+  ~Socket() { kernel.close(fd); }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+
+  int option(int level, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    CHECK(kernel.get_option(fd, level, name, &value, size) == 0);
+    return value;
+  }
+
+  kernel::Linux kernel;
+  int fd;
+};
+
+TEST_CASE("no-delay is switched on and off") {
+  Socket socket;
+  CHECK_FALSE(set_no_delay(socket.kernel, socket.fd, true));
+  CHECK(socket.option(IPPROTO_TCP, TCP_NODELAY) != 0);
+  CHECK_FALSE(set_no_delay(socket.kernel, socket.fd, false));
+  CHECK(socket.option(IPPROTO_TCP, TCP_NODELAY) == 0);
+}
+
+TEST_CASE("keep-alive probes after the idle time and then every fifth of it") {
+  Socket socket;
+  CHECK_FALSE(set_keepalive(socket.kernel, socket.fd, seconds{60}));
+  CHECK(socket.option(SOL_SOCKET, SO_KEEPALIVE) == 1);
+  CHECK(socket.option(IPPROTO_TCP, TCP_KEEPIDLE) == 60);
+  CHECK(socket.option(IPPROTO_TCP, TCP_KEEPINTVL) == 12);
+}
+
+TEST_CASE("keep-alive probes at most once a second, and 0 switches it off") {
+  Socket socket;
+  CHECK_FALSE(set_keepalive(socket.kernel, socket.fd, seconds{2}));
+  CHECK(socket.option(IPPROTO_TCP, TCP_KEEPINTVL) == 1);
+  CHECK_FALSE(set_keepalive(socket.kernel, socket.fd, seconds{0}));
+  CHECK(socket.option(SOL_SOCKET, SO_KEEPALIVE) == 0);
+}
+
+TEST_CASE("an idle time the kernel does not know is refused, not cut") {
+  Socket socket;
+  CHECK(set_keepalive(socket.kernel, socket.fd, seconds{40'000}) == std::errc::invalid_argument);
+  CHECK(set_keepalive(socket.kernel, socket.fd, seconds::max()) == std::errc::invalid_argument);
+  CHECK(socket.option(SOL_SOCKET, SO_KEEPALIVE) == 0);
+}
+
+TEST_CASE("reset on close is lingering for no time") {
+  Socket socket;
+  CHECK_FALSE(set_reset_on_close(socket.kernel, socket.fd));
+  linger value{};
+  socklen_t size = sizeof value;
+  REQUIRE(socket.kernel.get_option(socket.fd, SOL_SOCKET, SO_LINGER, &value, size) == 0);
+  CHECK(value.l_onoff == 1);
+  CHECK(value.l_linger == 0);
+}
+
+TEST_CASE("an option on a closed descriptor is an error") {
+  kernel::Linux kernel;
+  CHECK(set_no_delay(kernel, -1, true) == std::errc::bad_file_descriptor);
+  CHECK(set_keepalive(kernel, -1, seconds{0}) == std::errc::bad_file_descriptor);
+  CHECK(set_reset_on_close(kernel, -1) == std::errc::bad_file_descriptor);
+}
+
+TEST_CASE("keep-alive stops at the first option that is refused") {
+  FakeKernel kernel;
+  kernel.faults["option"] = -EINVAL;
+  CHECK(set_keepalive(kernel, 5, seconds{60}) == std::errc::invalid_argument);
+  CHECK(kernel.options == std::vector<FakeKernel::Option>{{5, IPPROTO_TCP, TCP_KEEPIDLE, 60}});
+}
+
+TEST_CASE("both ends of a connection agree on their addresses") {
+  kernel::Linux kernel;
+  Endpoint endpoint;
+  REQUIRE_FALSE(parse_endpoint("tcp://127.0.0.1:0", endpoint));
+  int listener = -1;
+  Address bound;
+  REQUIRE_FALSE(open_listener(kernel, endpoint, 1, listener, bound));
+  CHECK(local_address(kernel, listener) == bound);
+  Socket client;
+  const kernel::SocketName name = to_name(bound);
+  REQUIRE(::connect(client.fd, reinterpret_cast<const sockaddr*>(&name.storage), name.size) == 0);
+  const int server = ::accept(listener, nullptr, nullptr);
+  REQUIRE(server >= 0);
+  CHECK(remote_address(kernel, client.fd) == bound);
+  CHECK(local_address(kernel, server) == bound);
+  CHECK(remote_address(kernel, server) == local_address(kernel, client.fd));
+  kernel.close(server);
+  kernel.close(listener);
+}
+
+TEST_CASE("a socket that has no address answers an empty one") {
+  FakeKernel kernel;
+  kernel.name = to_name(Address{Address::Family::ipv4, 1, 0, {}});
+  kernel.faults["local_name"] = -EINVAL;
+  kernel.faults["peer_name"] = -ENOTCONN;
+  CHECK(local_address(kernel, 1) == Address{});
+  CHECK(remote_address(kernel, 1) == Address{});
+}
+
+}  // namespace
+}  // namespace ringwire::net
