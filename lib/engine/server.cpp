@@ -34,10 +34,26 @@ Server::~Server() {
   close_listeners();
 }
 
+template <typename Event>
+bool Server::guard(const char* name, Event&& event) noexcept {
+  try {
+    event();
+    return true;
+  } catch (const std::exception& exception) {
+    log_.error("{} threw: {}", name, exception.what());
+  } catch (...) {
+    log_.error("{} threw something that is no std::exception", name);
+  }
+  return false;
+}
+
 std::error_code Server::run(std::span<const std::string_view> addresses) {
   if (const auto error = boot(addresses)) return error;
 
-  const Action action = handler_.on_boot(*this);
+  Action action = Action::none;
+  if (!guard("on_boot", [&] { action = handler_.on_boot(*this); })) {
+    return base::fail(Error::handler_failed, "on_boot threw an exception; the log has its text");
+  }
   if (action == Action::shutdown) return {};
   if (options_.stop_on_signal) {
     signal_fd_ = kernel_.open_signals();
@@ -48,7 +64,7 @@ std::error_code Server::run(std::span<const std::string_view> addresses) {
   if (signal_fd_ >= 0) kernel_.close_signals(std::exchange(signal_fd_, -1));
   if (error) return error;
 
-  handler_.on_shutdown(*this);
+  guard("on_shutdown", [&] { handler_.on_shutdown(*this); });
   return {};
 }
 

@@ -48,6 +48,8 @@ class Server final : public Engine, public loop::Owner {
   void run_balancer();
   void close_listeners() noexcept;
   [[nodiscard]] bool request_stop() noexcept;
+  template <typename Event>
+  bool guard(const char* name, Event&& event) noexcept;
 
   kernel::Kernel& kernel_;
   Handler& handler_;
