@@ -10,8 +10,9 @@
 #include <ringwire/conn.hpp>
 #include <ringwire/handler.hpp>
 
-#include <array>
 #include <boost/asio/error.hpp>
+
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -109,7 +110,8 @@ class Core {
   friend class CoreRef;
 
   void fill(ReadOperation& read);
-  boost::system::error_code take(WriteOperation& write, std::span<const Bytes> sources, bool& above_high_mark);
+  boost::system::error_code take(WriteOperation& write, std::span<const Bytes> sources,
+                                 bool& above_high_mark);
   void finish_later(Operation& operation, boost::system::error_code error);
 
   LoopWork& work_;

@@ -8,6 +8,7 @@
 
 #include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
+
 #include <memory>
 #include <type_traits>
 #include <utility>

@@ -7,6 +7,7 @@
 #include <ringwire/loop_ref.hpp>
 
 #include <boost/asio/execution_context.hpp>
+
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -126,10 +127,10 @@ class LoopWork {
   LoopRef loop_;
   Runnable* first_ = nullptr;
   Runnable* last_ = nullptr;
-  unsigned depth_ = 0;          // Events and tasks that will drain when they end.
+  unsigned depth_ = 0;  // Events and tasks that will drain when they end.
   bool draining_ = false;
-  bool waking_ = false;         // Being put there.
-  bool woken_ = false;          // A Wakeup is on its way through the mailbox.
+  bool waking_ = false;  // Being put there.
+  bool woken_ = false;   // A Wakeup is on its way through the mailbox.
 };
 
 }  // namespace ringwire::asio::detail

@@ -16,8 +16,13 @@
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+
+#include <array>
+#include <cstddef>
 #include <memory>
+#include <new>
 #include <optional>
+#include <span>
 #include <type_traits>
 #include <utility>
 

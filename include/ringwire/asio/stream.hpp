@@ -15,6 +15,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/role.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <utility>
@@ -151,7 +152,7 @@ class stream {
   friend auto async_teardown(boost::beast::role_type, stream& self, Token&& token) {
     self.close();
     return boost::asio::post(self.get_executor(),
-                      boost::asio::append(std::forward<Token>(token), boost::system::error_code{}));
+                             boost::asio::append(std::forward<Token>(token), boost::system::error_code{}));
   }
 
  private:
