@@ -1,0 +1,96 @@
+"""What the evidence scripts share: starting servers and the load generator, asking the server, printing.
+
+Leaves to others: what is measured and what must hold. A script that ends by an exception has failed.
+"""
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import time
+
+BUILD = pathlib.Path(os.environ.get("RINGWIRE_BUILD", "build/gcc")).resolve()
+PATIENCE = 30.0
+
+
+def program(name):
+    """The path of a program under perf/ in the build directory."""
+    path = BUILD / "perf" / name
+    if not path.exists():
+        sys.exit(f"{path} is not there: build it, or set RINGWIRE_BUILD to the build directory")
+    return str(path)
+
+
+def allow_descriptors(count):
+    """Raises the soft limit on descriptors, for this process and those it starts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, max(hard, count)))
+
+
+class Server:
+    """A server of ours in a process of its own; it ends when the `with` block does."""
+
+    def __init__(self, name, *arguments, prefix=(), path=None):
+        self.process = subprocess.Popen([*prefix, path or program(name), *arguments], text=True, bufsize=1,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        line = self.process.stdout.readline()
+        if not line.startswith("listening "):
+            self.process.wait()
+            raise RuntimeError(f"{name} did not start: {line}{self.process.stdout.read()}")
+        self.port = int(line.rsplit(":", 1)[1])
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def ask(self, question):
+        """One question, one line of answer."""
+        self.process.stdin.write(question + "\n")
+        return self.process.stdout.readline().strip()
+
+    def wait_for(self, question, answer):
+        """Asks until the answer is this one; answers the last answer after the deadline."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            got = self.ask(question)
+            if got == answer or time.monotonic() > end:
+                return got
+            time.sleep(0.01)
+
+    def stop(self):
+        """Stops the engine and answers the exit code."""
+        self.ask("stop")
+        return self.process.wait(PATIENCE)
+
+
+def load(port, *, prefix=(), **settings):
+    """Runs the load generator; answers its figures, with `valid` saying whether it was content."""
+    words = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    done = subprocess.run([*prefix, program("load"), "--port", str(port), *words], text=True,
+                          stdout=subprocess.PIPE, check=False)
+    figures = {name: float(value) for name, value in (pair.split("=") for pair in done.stdout.split())}
+    figures["valid"] = done.returncode == 0
+    return figures
+
+
+class Verdict:
+    """Collects what must hold, prints each line, and gives the exit code."""
+
+    def __init__(self):
+        self.failed = 0
+
+    def check(self, holds, text):
+        """One fact."""
+        print(f"{'ok  ' if holds else 'FAIL'}  {text}", flush=True)
+        self.failed += 0 if holds else 1
+
+    def exit(self):
+        """Ends the script."""
+        print("the point holds" if self.failed == 0 else f"{self.failed} checks failed")
+        sys.exit(1 if self.failed else 0)

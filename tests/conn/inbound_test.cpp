@@ -1,0 +1,262 @@
+// Received bytes: in place while they can be, copied when they must be, and every buffer sent home.
+#include "lib/conn/inbound.hpp"
+
+#include "lib/uring/prep.hpp"
+#include "tests/base/death.hpp"
+#include "tests/conn/failing_new.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/script_kernel.hpp"
+
+#include <new>
+#include <random>
+#include <string>
+
+namespace ringwire::conn {
+namespace {
+
+using Catch::Matchers::Contains;
+using test::death_of;
+using test::FailingNew;
+using test::ScriptKernel;
+
+// An Inbound, and a pool of four buffers of 64 bytes that a scripted kernel fills.
+struct Stage {
+  Stage() {
+    REQUIRE_FALSE(ring.open(4, 8, {}));
+    REQUIRE_FALSE(pool.open(ring, 4, 64));
+    uring::prep_recv_multishot(ring.next_sqe({uring::Op::recv, 0, 0}), 5, pool.bgid(), false);
+    ring.submit_and_wait(0, 0);
+    request = kernel.take(uring::Op::recv).value();
+  }
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+  ~Stage() { inbound.clear(pool); }
+
+  // A buffer with these bytes, taken but not yet added.
+  std::uint16_t arrive(std::string_view bytes) {
+    pool.publish();
+    if (!kernel.receive(request, bytes)) FAIL("the pool is empty");
+    ring.submit_and_wait(0, 0);
+    const std::uint16_t bid = ring.reap()[0].bid();
+    pool.take(bid);
+    return bid;
+  }
+
+  void add(std::string_view bytes) { inbound.add(pool, arrive(bytes), bytes.size()); }
+
+  [[nodiscard]] std::string_view text() const { return to_text(inbound.view(pool)); }
+
+  ScriptKernel kernel;
+  uring::Ring ring{kernel};
+  uring::BufferPool pool{kernel, 0};
+  test::Request request{};
+  Inbound inbound;
+};
+
+TEST_CASE("the first buffer is seen in place, without a copy", "[inbound]") {
+  Stage at;
+  const std::uint16_t bid = at.arrive("hello");
+  const Bytes theirs = at.pool.view(bid, 5);
+  const FailingNew none;  // No copy, so no memory.
+  at.inbound.add(at.pool, bid, 5);
+  CHECK(at.inbound.view(at.pool).data() == theirs.data());
+  CHECK(at.inbound.size() == 5);
+  CHECK(at.inbound.holds());
+  CHECK(at.pool.held_count() == 1);
+}
+
+TEST_CASE("an empty inbound shows nothing and holds nothing", "[inbound]") {
+  Stage at;
+  CHECK(at.text().empty());
+  CHECK(at.inbound.size() == 0);
+  CHECK_FALSE(at.inbound.holds());
+}
+
+TEST_CASE("a second buffer is copied together with the first, and both go home", "[inbound]") {
+  Stage at;
+  at.add("hello ");
+  at.add("world");
+  CHECK(at.text() == "hello world");
+  CHECK(at.inbound.size() == 11);
+  CHECK_FALSE(at.inbound.holds());
+  CHECK(at.pool.held_count() == 0);
+}
+
+TEST_CASE("only what is left of the first buffer is copied", "[inbound]") {
+  Stage at;
+  at.add("hello ");
+  at.inbound.discard(4);
+  at.add("world");
+  CHECK(at.text() == "o world");
+}
+
+TEST_CASE("discarded bytes stay readable until the handler is through", "[inbound]") {
+  Stage at;
+  at.add("first second");
+  const std::string_view in_place = at.text();
+  at.inbound.discard(6);
+  CHECK(in_place == "first second");
+  CHECK(at.text() == "second");
+
+  at.add(" third");
+  const std::string_view kept = at.text();
+  at.inbound.discard(12);
+  CHECK(at.inbound.size() == 0);
+  CHECK(kept == "second third");
+}
+
+TEST_CASE("settling copies what is left and sends the buffer home", "[inbound]") {
+  Stage at;
+  at.add("half taken");
+  at.inbound.discard(5);
+  at.inbound.settle(at.pool);
+  CHECK(at.text() == "taken");
+  CHECK_FALSE(at.inbound.holds());
+  CHECK(at.pool.held_count() == 0);
+  at.inbound.settle(at.pool);  // Nothing more to do.
+  CHECK(at.text() == "taken");
+}
+
+TEST_CASE("settling a buffer that was wholly taken needs no memory", "[inbound]") {
+  Stage at;
+  at.add("all taken");
+  at.inbound.discard(9);
+  CHECK(at.pool.held_count() == 1);  // Still readable.
+  const FailingNew none;
+  at.inbound.settle(at.pool);
+  CHECK(at.pool.held_count() == 0);
+  CHECK(at.inbound.size() == 0);
+}
+
+TEST_CASE("a buffer that comes after everything was taken is again seen in place", "[inbound]") {
+  Stage at;
+  at.add("one");
+  at.add("two");
+  at.inbound.discard(6);
+  const std::uint16_t bid = at.arrive("three");
+  const FailingNew none;
+  at.inbound.add(at.pool, bid, 5);
+  CHECK(at.text() == "three");
+  CHECK(at.inbound.holds());
+}
+
+TEST_CASE("a wholly taken buffer goes home when the next one comes", "[inbound]") {
+  Stage at;
+  for (int round = 0; round < 20; ++round) {  // More often than there are buffers.
+    at.add("x");
+    at.inbound.discard(1);
+  }
+  CHECK(at.pool.held_count() == 1);
+}
+
+TEST_CASE("clearing drops everything, held or kept", "[inbound]") {
+  Stage at;
+  at.add("held");
+  at.inbound.clear(at.pool);
+  CHECK(at.inbound.size() == 0);
+  CHECK(at.pool.held_count() == 0);
+  at.add("kept");
+  at.add("too");
+  at.inbound.clear(at.pool);
+  CHECK(at.inbound.size() == 0);
+  CHECK(at.text().empty());
+}
+
+TEST_CASE("without memory for a second buffer both go home all the same", "[inbound]") {
+  Stage at;
+  at.add("first");
+  const std::uint16_t second = at.arrive("second");
+  bool failed = false;
+  try {
+    const FailingNew none;
+    at.inbound.add(at.pool, second, 6);
+  } catch (const std::bad_alloc&) {
+    failed = true;
+  }
+  CHECK(failed);
+  CHECK(at.pool.held_count() == 0);
+}
+
+TEST_CASE("without memory for a third buffer the kept bytes stay, and it goes home", "[inbound]") {
+  Stage at;
+  const std::string full(64, 'x');
+  at.add(full);
+  at.add(full);
+  bool failed = false;
+  std::size_t expected = 128;
+  for (int count = 0; count < 64 && !failed; ++count) {  // Until the kept piece must grow.
+    const std::uint16_t bid = at.arrive(full);
+    try {
+      const FailingNew none;
+      at.inbound.add(at.pool, bid, 64);
+      expected += 64;
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    }
+  }
+  CHECK(failed);
+  CHECK(at.inbound.size() == expected);
+  CHECK(at.pool.held_count() == 0);
+}
+
+TEST_CASE("without memory to settle, the buffer goes home all the same", "[inbound]") {
+  Stage at;
+  at.add("leftover");
+  bool failed = false;
+  try {
+    const FailingNew none;
+    at.inbound.settle(at.pool);
+  } catch (const std::bad_alloc&) {
+    failed = true;
+  }
+  CHECK(failed);
+  CHECK(at.pool.held_count() == 0);
+}
+
+TEST_CASE("discarding more than there is, and adding nothing, are bugs", "[inbound]") {
+  CHECK_THAT(death_of([] {
+               Stage at;
+               at.add("four");
+               at.inbound.discard(5);
+             }),
+             Contains("discard 5 of 4"));
+  CHECK_THAT(death_of([] {
+               Stage at;
+               at.inbound.add(at.pool, at.arrive("x"), 0);
+             }),
+             Contains("size > 0"));
+}
+
+TEST_CASE("any order of adding, discarding and settling keeps the bytes", "[inbound]") {
+  std::mt19937 random{1};
+  Stage at;
+  std::string expected;
+  unsigned char next = 0;
+  for (int step = 0; step < 20'000; ++step) {
+    switch (random() % 4) {
+      case 0:
+      case 1: {
+        std::string bytes(1 + random() % 64, '\0');
+        for (char& byte : bytes) byte = static_cast<char>(next++);
+        at.add(bytes);
+        expected += bytes;
+        break;
+      }
+      case 2: {
+        const std::size_t size = random() % (expected.size() + 1);
+        at.inbound.discard(size);
+        expected.erase(0, size);
+        break;
+      }
+      default:
+        at.inbound.settle(at.pool);
+        REQUIRE(at.pool.held_count() == 0);
+    }
+    REQUIRE(at.inbound.size() == expected.size());
+    REQUIRE(at.text() == expected);
+    REQUIRE(at.pool.held_count() <= 1);
+  }
+}
+
+}  // namespace
+}  // namespace ringwire::conn

@@ -1,0 +1,149 @@
+// Every option at the ends of its range and just beyond, and how many loops options mean.
+#include "lib/engine/options.hpp"
+
+#include <ringwire/error.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/script_kernel.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace ringwire::engine {
+namespace {
+
+using Catch::Matchers::Contains;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds year{std::int64_t{1000} * 60 * 60 * 24 * 365};
+
+// One setting: what it does to good options, and, when it is refused, what the explanation must say.
+struct Setting {
+  std::string name;
+  std::function<void(Options&)> set;
+  std::string says;
+};
+
+std::error_code check(const Setting& setting) {
+  Options options;
+  setting.set(options);
+  return check_options(options);
+}
+
+TEST_CASE("the defaults are good") {
+  CHECK_FALSE(check_options(Options{}));
+}
+
+TEST_CASE("both ends of each range are good") {
+  const std::vector<Setting> good{
+      {"loops 1024", [](Options& o) { o.loops = 1024; }, ""},
+      {"idle_timeout max", [](Options& o) { o.idle_timeout = year; }, ""},
+      {"close_timeout 1", [](Options& o) { o.close_timeout = milliseconds{1}; }, ""},
+      {"close_timeout max", [](Options& o) { o.close_timeout = year; }, ""},
+      {"stop_timeout 0", [](Options& o) { o.stop_timeout = milliseconds{0}; }, ""},
+      {"connections_max 1", [](Options& o) { o.connections_max = 1; }, ""},
+      {"connections_max max", [](Options& o) { o.connections_max = 1 << 24; }, ""},
+      {"inbound_limit 0", [](Options& o) { o.inbound_limit = 0; }, ""},
+      {"inbound_limit 1", [](Options& o) { o.inbound_limit = 1; }, ""},
+      {"marks equal", [](Options& o) { o.outbound_low_mark = o.outbound_high_mark = o.outbound_limit; }, ""},
+      {"no outbound limit", [](Options& o) { o.outbound_limit = 0; }, ""},
+      {"mailbox_max 1", [](Options& o) { o.mailbox_max = 1; }, ""},
+      {"mailbox_max max", [](Options& o) { o.mailbox_max = SIZE_MAX; }, ""},
+      {"backlog 1", [](Options& o) { o.backlog = 1; }, ""},
+      {"tcp_keepalive max", [](Options& o) { o.tcp_keepalive = seconds{32'767}; }, ""},
+      {"recv_buffers_count 1", [](Options& o) { o.recv_buffers_count = 1; }, ""},
+      {"recv_buffers_count max", [](Options& o) { o.recv_buffers_count = 32'768; }, ""},
+      {"recv_buffer_size 64", [](Options& o) { o.recv_buffer_size = 64; }, ""},
+      {"recv_buffer_size odd", [](Options& o) { o.recv_buffer_size = 1'000'003; }, ""},
+      {"recv_buffer_size max", [](Options& o) { o.recv_buffer_size = 1 << 20; }, ""},
+      {"smallest ring", [](Options& o) { o.sq_entries = 4, o.cq_entries = 8; }, ""},
+      {"largest ring", [](Options& o) { o.sq_entries = 32'768, o.cq_entries = 65'536; }, ""},
+  };
+  for (const Setting& setting : good) {
+    INFO(setting.name);
+    CHECK_FALSE(check(setting));
+  }
+}
+
+TEST_CASE("a value beyond its range is refused, with its name, value and range") {
+  const std::vector<Setting> bad{
+      {"loops", [](Options& o) { o.loops = 1025; }, "is 1025; it must be between 0 and 1024"},
+      {"loops", [](Options& o) { o.loops = SIZE_MAX; }, "between 0 and 1024"},
+      {"idle_timeout", [](Options& o) { o.idle_timeout = milliseconds{-1}; }, "is -1"},
+      {"idle_timeout", [](Options& o) { o.idle_timeout = year + milliseconds{1}; }, "between 0 and"},
+      {"close_timeout", [](Options& o) { o.close_timeout = milliseconds{0}; }, "is 0; it must be between 1"},
+      {"stop_timeout", [](Options& o) { o.stop_timeout = milliseconds{-1}; }, "between 0 and"},
+      {"connections_max", [](Options& o) { o.connections_max = 0; }, "between 1 and 16777216"},
+      {"connections_max", [](Options& o) { o.connections_max = (1 << 24) + 1; }, "between 1 and 16777216"},
+      {"mailbox_max", [](Options& o) { o.mailbox_max = 0; }, "between 1 and"},
+      {"backlog", [](Options& o) { o.backlog = 0; }, "between 1 and"},
+      {"backlog", [](Options& o) { o.backlog = -5; }, "is -5"},
+      {"tcp_keepalive", [](Options& o) { o.tcp_keepalive = seconds{32'768}; }, "between 0 and 32767"},
+      {"tcp_keepalive", [](Options& o) { o.tcp_keepalive = seconds{-1}; }, "is -1"},
+      {"recv_buffers_count", [](Options& o) { o.recv_buffers_count = 0; }, "between 1 and 32768"},
+      {"recv_buffers_count", [](Options& o) { o.recv_buffers_count = 65'536; }, "between 1 and 32768"},
+      {"recv_buffers_count", [](Options& o) { o.recv_buffers_count = 1000; },
+       "is 1000; it must be a power of two"},
+      {"recv_buffer_size", [](Options& o) { o.recv_buffer_size = 63; }, "between 64 and 1048576"},
+      {"recv_buffer_size", [](Options& o) { o.recv_buffer_size = (1 << 20) + 1; }, "between 64 and 1048576"},
+      {"sq_entries", [](Options& o) { o.sq_entries = 2; }, "between 4 and 32768"},
+      {"sq_entries", [](Options& o) { o.sq_entries = 1000; }, "power of two"},
+      {"cq_entries", [](Options& o) { o.cq_entries = 131'072; }, "between 8 and 65536"},
+      {"cq_entries", [](Options& o) { o.cq_entries = 8191; }, "power of two"},
+  };
+  for (const Setting& setting : bad) {
+    INFO(setting.name << ": " << setting.says);
+    const std::error_code error = check(setting);
+    CHECK(error == Error::invalid_option);
+    CHECK_THAT(explain(error), Contains("Options::" + setting.name + " ") && Contains(setting.says));
+  }
+}
+
+TEST_CASE("marks in the wrong order are refused with both names and values") {
+  Options options;
+  options.outbound_low_mark = 11;
+  options.outbound_high_mark = 10;
+  std::error_code error = check_options(options);
+  CHECK(error == Error::invalid_option);
+  CHECK_THAT(explain(error), Contains("outbound_low_mark is 11") && Contains("outbound_high_mark is 10"));
+
+  options = Options{};
+  options.outbound_limit = options.outbound_high_mark - 1;
+  error = check_options(options);
+  CHECK(error == Error::invalid_option);
+  CHECK_THAT(explain(error), Contains("outbound_high_mark is") && Contains("outbound_limit is"));
+}
+
+TEST_CASE(
+    "a completion queue of less than twice the requests is refused, with the values as they were given") {
+  Options options;
+  options.sq_entries = 1024;
+  options.cq_entries = 1024;
+  const std::error_code error = check_options(options);
+  CHECK(error == Error::invalid_option);
+  CHECK_THAT(explain(error), Contains("sq_entries is 1024") && Contains("cq_entries is 1024"));
+}
+
+TEST_CASE("of several bad options the first is named") {
+  Options options;
+  options.backlog = 0;
+  options.loops = 5000;
+  CHECK_THAT(explain(check_options(options)), Contains("Options::loops"));
+}
+
+TEST_CASE("loops are counted by the option, else by the CPUs, else one") {
+  test::ScriptKernel kernel;  // Two CPUs.
+  Options options;
+  CHECK(loops_count(options, kernel) == 1);
+  options.multicore = true;
+  CHECK(loops_count(options, kernel) == 2);
+  options.loops = 5;
+  CHECK(loops_count(options, kernel) == 5);
+  options.multicore = false;
+  CHECK(loops_count(options, kernel) == 5);
+}
+
+}  // namespace
+}  // namespace ringwire::engine

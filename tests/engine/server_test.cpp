@@ -1,0 +1,263 @@
+// From addresses to running threads and back: whatever fails on the way leaves nothing behind.
+//
+// Most engines here are told to stop in on_boot, so `run` starts everything, ends it, and returns. Leaves to
+// others: clients (run_test.cpp, tests/scenario).
+#include "lib/engine/server.hpp"
+
+#include <ringwire/error.hpp>
+
+#include "tests/engine/forwarding_kernel.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/process.hpp"
+#include "tests/support/server.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ringwire::engine {
+namespace {
+
+using Catch::Matchers::Contains;
+using test::ForwardingKernel;
+using test::open_descriptors;
+using test::RecordingHandler;
+
+constexpr std::string_view any_port = "tcp://127.0.0.1:0";
+
+// A kernel and a handler, and one run of an engine on them.
+struct Stage {
+  Stage() {
+    options.loops = 2;
+    options.log_level = LogLevel::off;
+    if (const char* mask = std::getenv("RINGWIRE_MASK")) kernel.variables["RINGWIRE_MASK"] = mask;
+    handler.boot = [](Engine& engine) {
+      static_cast<void>(engine.stop());
+      return Action::none;
+    };
+  }
+
+  std::error_code run(std::vector<std::string_view> addresses = {any_port}) {
+    const std::error_code error = Server{kernel, handler, options}.run(addresses);
+    explanation = explain(error);
+    return error;
+  }
+
+  ForwardingKernel kernel;
+  RecordingHandler handler;
+  Options options;
+  std::string explanation;
+};
+
+using Threads = std::vector<std::pair<std::string, int>>;
+
+TEST_CASE("an engine starts its loops and its balancer, ends them, and leaves nothing") {
+  Stage at;
+  at.kernel.cpus_given = {0, 1};
+  at.options.loops = 3;
+  const std::size_t before = open_descriptors();
+  CHECK_FALSE(at.run());
+  CHECK(at.kernel.threads ==
+        Threads{{"ringwire/0", 0}, {"ringwire/1", 1}, {"ringwire/2", 0}, {"ringwire/bal", -1}});
+  CHECK(at.handler.record().boots == 1);
+  CHECK(at.handler.record().shutdowns == 1);
+  CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("one loop accepts for itself, without a balancer") {
+  Stage at;
+  at.options.loops = 1;
+  at.options.pin_loops = false;
+  CHECK_FALSE(at.run());
+  CHECK(at.kernel.threads == Threads{{"ringwire/0", -1}});
+}
+
+TEST_CASE("multicore means a loop for each CPU") {
+  Stage at;
+  at.kernel.cpus_given = {0, 0, 0};
+  at.options.loops = 0;
+  at.options.multicore = true;
+  at.handler.boot = [](Engine& engine) {
+    CHECK(engine.loops_count() == 3);
+    return Action::shutdown;
+  };
+  CHECK_FALSE(at.run());
+}
+
+TEST_CASE("at on_boot every address is bound to a real port, in the order given") {
+  Stage at;
+  std::vector<Address> bound;
+  at.handler.boot = [&](Engine& engine) {
+    bound = engine.addresses();
+    return Action::shutdown;
+  };
+  CHECK_FALSE(at.run({"tcp://127.0.0.1:0", "tcp4://127.0.0.2:0"}));
+  REQUIRE(bound.size() == 2);
+  CHECK(bound[0].host() == "127.0.0.1");
+  CHECK(bound[1].host() == "127.0.0.2");
+  CHECK(bound[0].port != 0);
+  CHECK(bound[1].port != 0);
+}
+
+TEST_CASE("shutdown from on_boot starts no thread, closes the listeners, and tells no on_shutdown") {
+  Stage at;
+  at.handler.boot = [](Engine&) { return Action::shutdown; };
+  const std::size_t before = open_descriptors();
+  CHECK_FALSE(at.run());
+  CHECK(at.kernel.threads.empty());
+  CHECK(at.handler.record().shutdowns == 0);
+  CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("an exception from on_boot starts nothing and is reported") {
+  Stage at;
+  at.handler.boot = [](Engine&) -> Action { throw std::runtime_error("no configuration"); };
+  const std::size_t before = open_descriptors();
+  CHECK(at.run() == Error::handler_failed);
+  CHECK_THAT(at.explanation, Contains("on_boot"));
+  CHECK(at.kernel.threads.empty());
+  CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("an exception from on_shutdown does not turn a normal end into a failure") {
+  Stage at;
+  at.handler.shutdown = [](Engine&) { throw std::runtime_error("too late"); };
+  CHECK_FALSE(at.run());
+}
+
+TEST_CASE("a bad option is refused before a single socket is opened") {
+  Stage at;
+  at.options.backlog = 0;
+  CHECK(at.run() == Error::invalid_option);
+  CHECK(at.kernel.sockets_opened == 0);
+  CHECK(at.handler.record().boots == 0);
+}
+
+TEST_CASE("without an address there is nothing to start") {
+  Stage at;
+  CHECK(at.run({}) == Error::invalid_address);
+  CHECK_THAT(at.explanation, Contains("no address"));
+}
+
+TEST_CASE("when the second address cannot be had, the first is given back") {
+  Stage at;
+  const std::size_t before = open_descriptors();
+  CHECK(at.run({any_port, "tulip://howdy:1"}) == Error::unsupported_protocol);
+  CHECK(open_descriptors() == before);
+  CHECK(at.run({any_port, "tcp://192.0.2.1:0"}) == std::errc::address_not_available);
+  CHECK_THAT(at.explanation, Contains("tcp://192.0.2.1:0"));
+  CHECK(open_descriptors() == before);
+  CHECK(at.handler.record().boots == 0);
+}
+
+TEST_CASE("a thread that cannot be started ends all others, whichever it is") {
+  const std::array<const char*, 3> names{"ringwire/0", "ringwire/1", "ringwire/bal"};
+  for (int failing = 0; failing < 3; ++failing) {
+    INFO(names.at(static_cast<std::size_t>(failing)));
+    Stage at;
+    at.kernel.failing_thread = failing;
+    const std::size_t before = open_descriptors();
+    CHECK(at.run() == std::errc::resource_unavailable_try_again);
+    CHECK_THAT(at.explanation, Contains(names.at(static_cast<std::size_t>(failing))));
+    CHECK(open_descriptors() == before);
+    CHECK(at.handler.record().shutdowns == 0);
+  }
+}
+
+TEST_CASE("the only thread that cannot be started leaves nothing behind either") {
+  Stage at;
+  at.options.loops = 1;
+  at.kernel.failing_thread = 0;
+  const std::size_t before = open_descriptors();
+  CHECK(at.run() == std::errc::resource_unavailable_try_again);
+  CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("a ring that cannot be opened ends the start, and is explained to who called run") {
+  for (int failing = 0; failing < 3; ++failing) {
+    INFO("ring " << failing);
+    Stage at;
+    at.kernel.ring_results[failing] = -EPERM;
+    const std::size_t before = open_descriptors();
+    CHECK(at.run() == Error::io_uring_forbidden);
+    CHECK_THAT(at.explanation, Contains("not permitted"));
+    CHECK(open_descriptors() == before);
+    CHECK(at.handler.record().boots == 1);
+    CHECK(at.handler.record().shutdowns == 0);
+  }
+}
+
+TEST_CASE("an unknown name in RINGWIRE_MASK ends the start") {
+  Stage at;
+  at.kernel.variables["RINGWIRE_MASK"] = "everything";
+  CHECK(at.run() == Error::invalid_option);
+  CHECK_THAT(at.explanation, Contains("'everything'"));
+}
+
+TEST_CASE("signals are taken over only when asked for, and given back also when the start fails") {
+  Stage without;
+  CHECK_FALSE(without.run());
+  CHECK(without.kernel.signals_opened == 0);
+  Stage with;
+  with.options.stop_on_signal = true;
+  CHECK_FALSE(with.run());
+  CHECK(with.kernel.signals_opened == 1);
+  CHECK(with.kernel.signals_closed == 1);
+  Stage failing;
+  failing.options.stop_on_signal = true;
+  failing.kernel.failing_thread = 1;
+  CHECK(failing.run());
+  CHECK(failing.kernel.signals_opened == 1);
+  CHECK(failing.kernel.signals_closed == 1);
+}
+
+TEST_CASE("without a descriptor for the signals nothing is started") {
+  Stage at;
+  at.options.stop_on_signal = true;
+  at.kernel.signals_result = -EMFILE;
+  const std::size_t before = open_descriptors();
+  CHECK(at.run() == std::errc::too_many_files_open);
+  CHECK(at.kernel.threads.empty());
+  CHECK(at.kernel.signals_closed == 0);
+  CHECK(open_descriptors() == before);
+}
+
+std::mutex lines_mutex;
+std::vector<std::string> lines;  // What the sink below was given.
+
+TEST_CASE("the log says how many loops run with which features, and RINGWIRE_LOG overrules the level") {
+  Stage at;
+  at.options.mask = "all";
+  at.options.log_sink = [](LogLevel, std::string_view line) {
+    const std::lock_guard lock{lines_mutex};
+    lines.emplace_back(line);
+  };
+  lines.clear();
+  CHECK_FALSE(at.run());
+  CHECK(lines.empty());
+  at.kernel.variables["RINGWIRE_LOG"] = "info";
+  CHECK_FALSE(at.run());
+  REQUIRE(lines.size() == 1);
+  CHECK_THAT(lines[0], Contains("2 loop(s)") && Contains("features: none"));
+}
+
+TEST_CASE("a stop wanted by a handler and one wanted by the engine are one stop") {
+  Stage at;
+  std::error_code second;
+  at.handler.boot = [&](Engine& engine) {
+    static_cast<Server&>(engine).stop_wanted();
+    second = engine.stop();
+    return Action::none;
+  };
+  CHECK_FALSE(at.run());
+  CHECK(second == Error::engine_stopped);
+  CHECK(at.handler.record().shutdowns == 1);
+}
+
+}  // namespace
+}  // namespace ringwire::engine

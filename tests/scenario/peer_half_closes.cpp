@@ -1,0 +1,174 @@
+// The peer sends FIN: what it sent before is offered first, then on_eof, then what the handler decides.
+//
+// Leaves to others: resets (peer_resets.cpp).
+#include "tests/support/catch.hpp"
+#include "tests/support/client.hpp"
+#include "tests/support/server.hpp"
+
+#include <future>
+
+namespace ringwire::test {
+
+TEST_CASE("a peer that leaves is reported once, as the end of the stream") {
+  RecordingHandler handler;
+  TestServer server{handler};
+  Client client{server.address()};
+  client.close();
+  REQUIRE(handler.wait_closed(1));
+  server.stop();
+  const Record record = handler.record();
+  CHECK(record.opened == 1);
+  CHECK(record.closed == 1);
+  REQUIRE(record.reasons.size() == 1);
+  CHECK(record.reasons.front() == Error::end_of_stream);
+}
+
+TEST_CASE("data and FIN that arrive in one lap come as on_traffic, on_eof, on_close") {
+  std::promise<void> gate;
+  std::promise<void> blocked;
+  std::string seen;
+  RecordingHandler handler;
+  handler.traffic = [&](Conn& conn) {
+    seen += to_text(conn.peek());
+    return echo(conn);
+  };
+  TestServer server{handler};
+  Client client{server.address()};
+  REQUIRE(handler.wait_opened(1));
+  // The loop stands still in a task while both arrive.
+  REQUIRE_FALSE(server.engine().loop(0).post([&] {
+    blocked.set_value();
+    gate.get_future().wait();
+  }));
+  blocked.get_future().wait();
+  client.send_all("last words");
+  client.shutdown_write();
+  gate.set_value();
+  CHECK(client.receive_until_eof() == "last words");
+  CHECK(client.at_eof());
+  client.close();
+  REQUIRE(handler.wait_closed(1));
+  server.stop();
+  CHECK(seen == "last words");
+  const std::vector<std::string> expected{"boot", "open", "traffic", "eof", "close", "shutdown"};
+  CHECK(handler.record().events == expected);
+}
+
+TEST_CASE("64 KiB and FIN sent together are all offered before on_eof") {
+  std::size_t before_eof = 0;
+  std::size_t at_eof = 0;
+  RecordingHandler handler;
+  handler.traffic = [&](Conn& conn) {
+    before_eof += conn.discard();
+    return Action::none;
+  };
+  handler.eof = [&](Conn& conn) {
+    at_eof = before_eof;
+    conn.write("got it");
+    return Action::close;
+  };
+  TestServer server{handler};
+  Client client{server.address()};
+  client.send_all(random_bytes(1, 64 * 1024));
+  client.shutdown_write();
+  CHECK(client.receive_until_eof() == "got it");
+  client.close();
+  REQUIRE(handler.wait_closed(1));
+  server.stop();
+  CHECK(at_eof == 64 * 1024);
+}
+
+TEST_CASE("after on_eof answered none the handler goes on writing") {
+  const std::string late = random_bytes(2, 1 << 20);
+  RecordingHandler handler;
+  handler.eof = [](Conn&) { return Action::none; };
+  TestServer server{handler};
+  Client client{server.address()};
+  client.shutdown_write();
+  REQUIRE(handler.wait([](const Record& record) { return record.eofs == 1; }));
+  const ConnRef ref = handler.first_ref();
+  ref.write("still here ");
+  ref.write(late);
+  CHECK(client.receive_exactly(11) == "still here ");
+  CHECK((client.receive_exactly(late.size()) == late));
+  CHECK(handler.record().closed == 0);
+  ref.close();
+  CHECK(client.expect_eof());
+  client.close();
+  CHECK(handler.wait_closed(1));
+  server.stop();
+  CHECK(handler.record().closed == 1);
+  CHECK(handler.record().eofs == 1);
+}
+
+TEST_CASE("after shutdown_write the handler goes on receiving, and writes are refused") {
+  Written late = Written::queued;
+  std::string seen;
+  RecordingHandler handler;
+  handler.open = [&](Conn& conn) {
+    conn.write("over to you");
+    conn.shutdown_write();
+    late = conn.write("no");
+    return Action::none;
+  };
+  handler.traffic = [&](Conn& conn) {
+    seen += to_text(conn.next());
+    return Action::none;
+  };
+  Options options = quiet();
+  options.close_timeout = 2 * patience;  // Both FINs are exchanged: there is nothing to wait for.
+  TestServer server{handler, options};
+  Client client{server.address()};
+  CHECK(client.receive_until_eof() == "over to you");
+  CHECK(client.at_eof());
+  client.send_all("thank you");
+  client.close();
+  REQUIRE(handler.wait_closed(1));
+  server.stop();
+  CHECK(late == Written::refused);
+  CHECK(seen == "thank you");
+}
+
+TEST_CASE("close after shutdown_write only waits for the peer's FIN") {
+  RecordingHandler handler;
+  handler.open = [](Conn& conn) {
+    conn.shutdown_write();
+    return Action::none;
+  };
+  Options options = quiet();
+  options.close_timeout = 2 * patience;
+  TestServer server{handler, options};
+  Client client{server.address()};
+  CHECK(client.expect_eof());
+  handler.first_ref().close();
+  client.send_all("dropped");
+  client.close();
+  CHECK(handler.wait_closed(1));
+  server.stop();
+  CHECK_FALSE(handler.record().reasons.front());
+}
+
+TEST_CASE("a peer that half-closes with nothing sent sees our FIN") {
+  RecordingHandler handler;
+  TestServer server{handler};
+  Client client{server.address()};
+  client.shutdown_write();
+  CHECK(client.expect_eof());
+  client.close();
+  REQUIRE(handler.wait_closed(1));
+  CHECK(handler.record().traffics == 0);
+}
+
+TEST_CASE("what the handler left is not offered again at the end of the stream") {
+  RecordingHandler handler;
+  TestServer server{handler};
+  Client client{server.address()};
+  client.send_all("left");
+  REQUIRE(handler.wait([](const Record& record) { return record.traffics == 1; }));
+  client.close();
+  REQUIRE(handler.wait_closed(1));
+  server.stop();
+  CHECK(handler.record().traffics == 1);
+}
+
+}  // namespace ringwire::test

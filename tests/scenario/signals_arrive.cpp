@@ -1,0 +1,81 @@
+// SIGINT and SIGTERM stop the engine when it was asked to take them; the examples end so, too.
+//
+// Leaves to others: what a stop does. Everything runs in child processes: the signals must not hit the tests.
+#include "tests/support/catch.hpp"
+#include "tests/support/client.hpp"
+#include "tests/support/process.hpp"
+
+#include <csignal>
+
+namespace ringwire::test {
+namespace {
+
+// The last number of a line: "listening on 127.0.0.1:1234" is 1234.
+std::uint16_t port_in(const std::string& line) {
+  const std::size_t end = line.find_last_of("0123456789");
+  const std::size_t before = line.find_last_not_of("0123456789", end);
+  return static_cast<std::uint16_t>(std::stoul("0" + line.substr(before + 1, end - before)));
+}
+
+void expect_clean_end(int signal, const std::string& loops) {
+  // Waiting for stop_timeout would take ten minutes: who has left must not be waited for.
+  Child child{{RINGWIRE_SCENARIO_HELPER, "signal", "stop_timeout=600000", loops}};
+  const std::string first = child.read_line().value_or("");
+  REQUIRE(first.starts_with("listening "));
+  Client client{loopback(port_in(first))};
+  CHECK(client.exchange("before") == "before");
+  child.signal(signal);
+  CHECK(client.expect_eof());
+  client.close();
+  CHECK(child.read_line().value_or("") == "ended system 0");
+  CHECK(child.wait() == 0);
+}
+
+}  // namespace
+
+TEST_CASE("SIGTERM stops an engine that takes signals, and run returns no error") {
+  expect_clean_end(SIGTERM, "loops=1");
+}
+
+TEST_CASE("SIGINT stops an engine with two loops, and run returns no error") {
+  expect_clean_end(SIGINT, "loops=2");
+}
+
+TEST_CASE("SIGTERM ends a process whose engine does not take signals") {
+  Child child{{RINGWIRE_SCENARIO_HELPER}};
+  REQUIRE(child.read_line().value_or("").starts_with("listening "));
+  child.signal(SIGTERM);
+  CHECK(child.wait() == 128 + SIGTERM);
+}
+
+#ifdef RINGWIRE_EXAMPLE_ECHO
+TEST_CASE("the echo example says its address, echoes, and ends well on SIGINT") {
+  Child child{{RINGWIRE_EXAMPLE_ECHO, "0"}};
+  const std::string first = child.read_line().value_or("");
+  INFO(first);
+  Client client{loopback(port_in(first))};
+  REQUIRE(client.ok());
+  const std::string sent = random_bytes(1, 100'000);
+  CHECK((client.exchange(sent) == sent));
+  client.close();
+  child.signal(SIGINT);
+  CHECK(child.wait() == 0);
+}
+
+TEST_CASE("the echo example explains a port that is taken, and ends with 1") {
+  Child holder{{RINGWIRE_EXAMPLE_ECHO, "0"}};
+  const std::string port = std::to_string(port_in(holder.read_line().value_or("")));
+  Child second{{RINGWIRE_EXAMPLE_ECHO, port}};
+  CHECK(second.wait() == 1);
+}
+
+TEST_CASE("the tick example counts, and ends well on SIGINT") {
+  Child child{{RINGWIRE_EXAMPLE_TICK}};
+  CHECK(child.read_line().value_or("") == "tick 1");
+  CHECK(child.read_line().value_or("") == "tick 2");
+  child.signal(SIGINT);
+  CHECK(child.wait() == 0);
+}
+#endif
+
+}  // namespace ringwire::test

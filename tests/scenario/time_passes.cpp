@@ -1,0 +1,174 @@
+// Ticks come when they should, and a connection that is idle for too long is closed.
+//
+// Leaves to others: close_timeout and stop_timeout, which stand with what they bound.
+#include "tests/support/catch.hpp"
+#include "tests/support/client.hpp"
+#include "tests/support/server.hpp"
+
+#include <chrono>
+
+namespace ringwire::test {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+TEST_CASE("25 ticks of 10 ms, then shutdown") {
+  std::size_t calls = 0;
+  RecordingHandler handler;
+  handler.tick = [&]() -> Tick {
+    return {milliseconds{10}, ++calls == 25 ? Action::shutdown : Action::none};
+  };
+  Options options = quiet();
+  options.ticker = true;
+  const auto start = Clock::now();
+  TestServer server{handler, options};
+  CHECK_FALSE(server.join());
+  CHECK(Clock::now() - start >= milliseconds{240});
+  CHECK(handler.record().ticks == 25);
+  CHECK(handler.record().shutdowns == 1);
+}
+
+TEST_CASE("the first tick comes at the start, whatever delay it answers") {
+  bool on_loop = false;
+  LoopRef loop;
+  RecordingHandler handler;
+  handler.boot = [&](Engine& engine) {
+    loop = engine.loop(0);
+    return Action::none;
+  };
+  handler.tick = [&]() -> Tick {
+    on_loop = loop.is_current();
+    return {std::chrono::hours{1}, Action::none};
+  };
+  Options options = quiet();
+  options.ticker = true;
+  options.loops = 2;
+  TestServer server{handler, options};
+  CHECK(handler.wait([](const Record& record) { return record.ticks == 1; }));
+  server.stop();
+  CHECK(handler.record().ticks == 1);
+  CHECK(on_loop);
+}
+
+TEST_CASE("a delay of 0 is taken as 1 ms, and the connections are served") {
+  RecordingHandler handler;
+  handler.traffic = echo;
+  handler.tick = []() -> Tick { return {milliseconds{0}, Action::none}; };
+  Options options = quiet();
+  options.ticker = true;
+  TestServer server{handler, options};
+  const auto start = Clock::now();
+  Client client{server.address()};
+  for (int round = 0; round < 100; ++round) CHECK(client.exchange("x") == "x");
+  CHECK(handler.wait([](const Record& record) { return record.ticks >= 20; }));
+  server.stop();
+  const auto time = std::chrono::ceil<milliseconds>(Clock::now() - start);
+  CHECK(handler.record().ticks <= static_cast<std::size_t>(time.count()) + 20);
+}
+
+TEST_CASE("no tick comes without the option") {
+  RecordingHandler handler;
+  handler.traffic = echo;
+  TestServer server{handler};
+  Client client{server.address()};
+  CHECK(client.exchange("x") == "x");
+  server.stop();
+  CHECK(handler.record().ticks == 0);
+}
+
+TEST_CASE("close answered by on_tick means nothing") {
+  RecordingHandler handler;
+  handler.tick = []() -> Tick { return {milliseconds{1}, Action::close}; };
+  Options options = quiet();
+  options.ticker = true;
+  TestServer server{handler, options};
+  CHECK(handler.wait([](const Record& record) { return record.ticks >= 3; }));
+  CHECK_FALSE(server.stop());
+}
+
+TEST_CASE("an idle connection is closed with idle_timeout, not before the time") {
+  RecordingHandler handler;
+  Options options = quiet();
+  options.idle_timeout = milliseconds{100};
+  TestServer server{handler, options};
+  const auto start = Clock::now();
+  Client client{server.address()};
+  [[maybe_unused]] const std::string rest = client.receive_until_eof();
+  CHECK(Clock::now() - start >= milliseconds{99});
+  CHECK(client.error() != ETIMEDOUT);
+  client.close();
+  REQUIRE(handler.wait_closed(1));
+  server.stop();
+  CHECK(handler.record().reasons.front() == Error::idle_timeout);
+}
+
+TEST_CASE("activity keeps a connection alive beyond its idle timeout") {
+  RecordingHandler handler;
+  handler.traffic = echo;
+  Options options = quiet();
+  options.idle_timeout = milliseconds{1000};
+  TestServer server{handler, options};
+  Client client{server.address()};
+  for (int round = 0; round < 15; ++round) {
+    CHECK(client.expect_silence(milliseconds{100}));
+    CHECK(client.exchange("x") == "x");
+  }
+  CHECK(handler.record().closed == 0);
+}
+
+TEST_CASE("sending alone is activity too") {
+  RecordingHandler handler;
+  Options options = quiet();
+  options.idle_timeout = milliseconds{1000};
+  TestServer server{handler, options};
+  Client client{server.address()};
+  const ConnRef ref = handler.first_ref();
+  for (int round = 0; round < 15; ++round) {
+    CHECK(client.expect_silence(milliseconds{100}));
+    ref.write("news");
+    CHECK(client.receive_exactly(4) == "news");
+  }
+  CHECK(handler.record().closed == 0);
+}
+
+TEST_CASE("set_idle_timeout gives one connection its own time, and 0 turns it off") {
+  RecordingHandler handler;
+  handler.traffic = [](Conn& conn) {
+    const bool short_one = to_text(conn.next()) == "s";
+    conn.set_idle_timeout(milliseconds{short_one ? 50 : 0});
+    conn.write("!");
+    return Action::none;
+  };
+  Options options = quiet();
+  options.idle_timeout = milliseconds{2000};
+  TestServer server{handler, options};
+  Client short_one{server.address()};
+  Client patient{server.address()};
+  CHECK(patient.exchange("p") == "!");
+  const auto start = Clock::now();
+  CHECK(short_one.exchange("s") == "!");
+  [[maybe_unused]] const std::string rest = short_one.receive_until_eof();
+  CHECK(Clock::now() - start < milliseconds{scaled(1900, 60'000)});
+  short_one.close();
+  CHECK(handler.wait_closed(1));
+  CHECK(patient.expect_silence(milliseconds{2100}));
+  CHECK(handler.record().closed == 1);
+}
+
+TEST_CASE("a hundred idle connections are all closed in time") {
+  RecordingHandler handler;
+  Options options = quiet();
+  options.idle_timeout = milliseconds{100};
+  options.close_timeout = milliseconds{100};
+  options.loops = 2;
+  TestServer server{handler, options};
+  const std::vector<Client> clients = connect_many(server.address(), 100);
+  CHECK(handler.wait_closed(100));
+  server.stop();
+  std::size_t right = 0;
+  for (const std::error_code& reason : handler.record().reasons)
+    right += reason == Error::idle_timeout ? 1 : 0;
+  CHECK(right == 100);
+}
+
+}  // namespace ringwire::test
