@@ -77,6 +77,8 @@ std::error_code Server::boot(std::span<const std::string_view> addresses) {
 
   const std::size_t count = engine::loops_count(options_, kernel_);
   const loop::Surroundings with{kernel_, handler_, options_, log_, *this};
+  uring::Features wanted;
+  if (const auto error = loop::wanted_features(with, wanted)) return error;  // Known names in the masks?
   std::vector<loop::Loop*> served;
   for (std::size_t index = 0; index < count; ++index) {
     loops_.push_back(std::make_unique<loop::Loop>(with, index, count > 1));

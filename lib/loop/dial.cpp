@@ -65,6 +65,7 @@ void Loop::on_connect(const uring::Completion& done) noexcept {
   RINGWIRE_ASSERT(dialing != nullptr);
   RINGWIRE_ASSERT(dialing->armed);
 
+  RINGWIRE_ASSERT(!done.has_more());
   const int fd = dialing->fd;
   Done told = std::move(dialing->done);
   dialing_.release(done.token.slot);

@@ -35,6 +35,7 @@ void Loop::flush_connection(Client& client) noexcept {
     }
   }
   if (client.is_closed()) {
+    RINGWIRE_ASSERT(!client.wants_close());
     // `send_fin` may have marked it due again.
     if (client.base::Link<conn::Due>::linked()) shared_.due.remove(client);
     gone_.push_back(client);
@@ -62,6 +63,7 @@ void Loop::release() noexcept {
   while (conn::Connection* connection = gone_.pop_front()) {
     Client& client = static_cast<Client&>(*connection);
     react_to_end(client);
+    RINGWIRE_ASSERT(client.is_closed());
 
     wheel_.cancel(client.timer);
     if (client.origin() == conn::Origin::accepted) ++accepted_closed_;

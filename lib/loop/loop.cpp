@@ -102,7 +102,9 @@ void Loop::close() noexcept {
 bool Loop::has_work() const noexcept {
   return more_completions_ || ring_.has_overflow() || mailbox_->has_mail() || !shared_.due.empty() ||
          !shared_.news.empty() || !gone_.empty() ||
-         stop_requested_.load(std::memory_order_relaxed) != stopping_;
+         stop_requested_.load(std::memory_order_relaxed) != stopping_ ||
+         (stopping_ && is_empty() &&
+          !cancel_all_armed_);  // The last connection left; what the loop armed is next.
 }
 
 void Loop::submit_and_wait() noexcept {
@@ -156,11 +158,17 @@ void Loop::publish_counts() noexcept {
 }
 
 void Loop::arm_event() noexcept {
+  RINGWIRE_ASSERT(event_due_);
+  RINGWIRE_ASSERT(event_fd_ >= 0);
+
   uring::prep_read(ring_.next_sqe({uring::Op::event, 0, 0}), event_fd_, event_bytes_);
   event_due_ = false;
 }
 
 void Loop::arm_signal() noexcept {
+  RINGWIRE_ASSERT(signal_due_);
+  RINGWIRE_ASSERT(signal_fd_ >= 0);
+
   uring::prep_read(ring_.next_sqe({uring::Op::signal, 0, 0}), signal_fd_, signal_bytes_);
   signal_due_ = false;
 }

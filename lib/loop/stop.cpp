@@ -14,6 +14,7 @@ void Loop::request_stop() noexcept {
 
 void Loop::begin_stop() noexcept {
   RINGWIRE_ASSERT(!stopping_);
+  RINGWIRE_ASSERT(!cancel_all_armed_);
 
   stopping_ = true;
   stop_requested_.store(true, std::memory_order_relaxed);
@@ -26,6 +27,7 @@ void Loop::begin_stop() noexcept {
 }
 
 void Loop::cut_off() noexcept {
+  RINGWIRE_ASSERT(stopping_);
   connections_.for_each([](Client& client) { client.abandon(Error::engine_stopped); });
   // A connection that still comes in (a dial under way) is cut off at the next millisecond.
   wheel_.arm(stop_timer_, shared_.now + Wheel::tick);

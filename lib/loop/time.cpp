@@ -1,4 +1,5 @@
 // What happens because time passes: idle connections, ticks, the end of patience.
+#include "lib/base/assert.hpp"
 #include "lib/loop/loop.hpp"
 
 #include <algorithm>
@@ -23,6 +24,7 @@ void Loop::on_timer(Timer& timer) noexcept {
 
   const auto token = uring::Token::unpack(timer.token());
   Client* client = connections_.find(token.slot, token.generation);
+  RINGWIRE_ASSERT(client != nullptr, "a timer of slot {} outlived its connection", token.slot);
   client->on_time(shared_.now);
   move_timer(*client);
 }

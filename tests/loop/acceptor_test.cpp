@@ -1,5 +1,6 @@
 // Accepting survives whatever accept(2) can answer.
 #include "lib/loop/acceptor.hpp"
+
 #include "tests/loop/fixture.hpp"
 #include "tests/support/catch.hpp"
 

@@ -64,3 +64,29 @@ TEST_CASE("a post to an ended loop is answered closed", "[stop]") {
   CHECK(ref.post([] {}) == Error::closed);
   CHECK(ref.connect("tcp://127.0.0.1:9") == Error::closed);
 }
+
+TEST_CASE("after the last connection left, a loop with an eventfd does not wait again", "[stop]") {
+  ringwire::test::ScriptKernel kernel;
+  kernel.wake_result = -EINVAL;
+  ringwire::test::Notebook notebook;
+  ringwire::test::StopCounter owner;
+  const ringwire::base::Log log{ringwire::LogLevel::off, nullptr};
+  const ringwire::Options options;
+  ringwire::loop::Loop loop{{kernel, notebook, options, log, owner}, 0, true};
+  REQUIRE_FALSE(loop.open());
+  kernel.post(loop.ring_fd(), {Op::handoff, 0, 0}, 20);
+  kernel.post(loop.ring_fd(), {Op::handoff_end, 0, 0}, 1);
+  for (int lap = 0; lap < 3; ++lap) CHECK(loop.lap());
+  kernel.complete(*kernel.take(Op::recv), 0);
+  for (int lap = 0; lap < 2; ++lap) CHECK(loop.lap());
+  kernel.complete(*kernel.take(Op::close), 0);
+  CHECK(loop.lap());  // Released.
+  kernel.waits.clear();
+  CHECK(loop.lap());
+  CHECK(kernel.waits.empty());  // Nothing but a cancel of its own would end that wait.
+  CHECK(loop.lap());
+  CHECK(kernel.take(Op::cancel_all));
+  kernel.cancel_outstanding();
+  CHECK_FALSE(loop.lap());
+  loop.close();
+}
