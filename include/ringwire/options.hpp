@@ -62,7 +62,7 @@ struct Options {
   /// when idle.
   std::size_t connections_max = 1'000'000;
   /// Received bytes kept for one connection. Beyond it we stop receiving, so TCP slows the peer down, until
-  /// the handler has taken some. At least 1; a frame larger than this can never be peeked whole. 0 =
+  /// the handler has taken some. A frame larger than this can never be peeked whole. 0 =
   /// unlimited.
   std::size_t inbound_limit = 4 << 20;
   /// Waiting bytes above which `write` answers `above_high_mark`.

@@ -28,10 +28,12 @@ kernel::Nanoseconds to_nanoseconds(std::chrono::milliseconds duration) noexcept 
 void Connection::begin_close(std::error_code reason) noexcept {
   if (state_ != State::open) return;
 
-  state_ = State::flushing;
+  // After `shutdown_write` our FIN may be out already: then only the peer's is missing.
+  state_ = fin_sent_ ? State::lingering : State::flushing;
   closed_by_us_ = true;
   reason_ = reason;
   fin_wanted_ = true;
+  if (fin_sent_ && eof_) return fail(reason);
   close_deadline_ = shared_.now + to_nanoseconds(shared_.options.close_timeout);
   mark_due();
 }
@@ -70,9 +72,11 @@ void Connection::send_fin() noexcept {
   if (state_ == State::flushing) {
     state_ = State::lingering;
     if (eof_) fail({});  // The peer's came before ours.
-  } else if (eof_) {
-    begin_close(Error::end_of_stream);  // Both directions have ended, with nobody left to close.
   }
+}
+
+void Connection::end_if_both_ended() noexcept {
+  if (state_ == State::open && fin_sent_ && eof_) begin_close(Error::end_of_stream);
 }
 
 kernel::Nanoseconds Connection::deadline() const noexcept {

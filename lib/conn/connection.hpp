@@ -80,6 +80,8 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   [[nodiscard]] bool wants_fin() const noexcept;
   /// Sends FIN, and decides what to wait for.
   void send_fin() noexcept;
+  /// Closes when both FINs have passed though nobody asked for it: no event would ever come again.
+  void end_if_both_ended() noexcept;
   /// Should the close be armed?
   [[nodiscard]] bool wants_close() const noexcept;
   /// Cancels what is armed and closes the descriptor, in one chain.

@@ -16,7 +16,7 @@ constexpr unsigned cq_entries = 4096;
 
 // Set in the slot of a message's token when it is the last one for its loop; descriptors and counts have 31
 // bits.
-constexpr std::uint32_t end_bit = 1U << 31;
+constexpr std::uint32_t end_bit = loop::Loop::handoffs_modulus;
 
 }  // namespace
 
@@ -128,7 +128,7 @@ void Balancer::dispatch(const uring::Completion& done) noexcept {
 void Balancer::assign(int fd) noexcept {
   const auto loop = static_cast<std::uint32_t>(policy_.assign());
   undelivered_.push_back({loop, static_cast<std::uint32_t>(fd)});
-  ++delivered_[loop];
+  delivered_[loop] = (delivered_[loop] + 1) % loop::Loop::handoffs_modulus;
 }
 
 void Balancer::flush() noexcept {

@@ -36,6 +36,14 @@ class Checker {
                                     less_name, less, more_name, more));
   }
 
+  void twice(std::string_view less_name, std::size_t less, std::string_view more_name, std::size_t more) {
+    if (error_ || less * 2 <= more) return;
+    error_ = base::fail(
+        Error::invalid_option,
+        fmt::format("Options::{} is {}, Options::{} is {}; the second must be at least twice the first",
+                    less_name, less, more_name, more));
+  }
+
   [[nodiscard]] std::error_code error() const noexcept { return error_; }
 
  private:
@@ -73,7 +81,7 @@ std::error_code check_options(const Options& options) {
   check.power_of_two("sq_entries", options.sq_entries);
   check.between("cq_entries", number(options.cq_entries), 8, 65'536);
   check.power_of_two("cq_entries", options.cq_entries);
-  check.ordered("sq_entries", options.sq_entries * 2, "cq_entries", options.cq_entries);
+  check.twice("sq_entries", options.sq_entries, "cq_entries", options.cq_entries);
   return check.error();
 }
 

@@ -132,7 +132,9 @@ void Server::start_threads() {
     try {
       threads_.push_back(kernel_.start_thread(name, cpu, std::move(body)));
     } catch (const std::system_error& failure) {
-      gate_->give_up(base::fail(failure.code(), fmt::format("starting the thread {}", name)));
+      gate_->give_up(base::fail(failure.code(), "starting a thread"));
+    } catch (const std::bad_alloc&) {
+      gate_->give_up(std::make_error_code(std::errc::not_enough_memory));
     }
   };
 

@@ -7,9 +7,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <mutex>
 
 namespace ringwire::kernel {
 namespace {
+
+// Memory of a ring that one thread unmaps may be mapped for another's at once. The kernel orders the two;
+// ThreadSanitizer, which does not see liburing's system calls, sees the order only here.
+std::mutex mapping;
 
 constexpr unsigned register_send_msg_ring = 31;  // Linux 6.13; not in liburing 2.3's headers.
 
@@ -20,6 +25,7 @@ int result_of(long result) noexcept {
 }  // namespace
 
 int Linux::open_ring(io_uring& ring, unsigned entries, io_uring_params& params) noexcept {
+  const std::lock_guard lock{mapping};
   const int result = io_uring_queue_init_params(entries, &ring, &params);
   if (result < 0) return result;
   // A forked child shares the queues: its first submit would move our tail.
@@ -31,6 +37,7 @@ int Linux::open_ring(io_uring& ring, unsigned entries, io_uring_params& params) 
 }
 
 void Linux::close_ring(io_uring& ring) noexcept {
+  const std::lock_guard lock{mapping};
   io_uring_queue_exit(&ring);
 }
 

@@ -62,6 +62,7 @@ int Acceptor::on_accept(const uring::Completion& done, kernel::Nanoseconds now) 
 
 void Acceptor::begin_close() noexcept {
   closing_ = true;
+  resume_at_ = 0;  // Nobody waits for the end of the pause any more.
 }
 
 bool Acceptor::wants_close() const noexcept {

@@ -41,14 +41,14 @@ void Loop::refuse(int fd, conn::Origin origin) noexcept {
 
 void Loop::on_handoff(const uring::Completion& done) noexcept {
   RINGWIRE_ASSERT(has_balancer_);
-  ++handoffs_received_;
+  handoffs_received_ = (handoffs_received_ + 1) % handoffs_modulus;
   adopt(done.res, conn::Origin::accepted);
   if (handoffs_received_ == handoffs_expected_) begin_stop();
 }
 
 void Loop::on_handoff_end(const uring::Completion& done) noexcept {
   RINGWIRE_ASSERT(has_balancer_);
-  RINGWIRE_ASSERT(handoffs_expected_ == UINT32_MAX);
+  RINGWIRE_ASSERT(!handoffs_expected_);
 
   handoffs_expected_ = static_cast<std::uint32_t>(done.res);
   if (handoffs_received_ == handoffs_expected_) begin_stop();

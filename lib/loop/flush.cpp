@@ -24,6 +24,7 @@ void Loop::flush() noexcept {
 
 void Loop::flush_connection(Client& client) noexcept {
   if (client.wants_fin()) client.send_fin();
+  client.end_if_both_ended();
   if (client.wants_close()) {
     client.arm_close(ring_);
   } else {

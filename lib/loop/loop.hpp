@@ -29,6 +29,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <vector>
 
@@ -69,6 +70,9 @@ class Loop {
   static constexpr std::size_t completions_max = 4096;
   /// Rounds of mail one lap reads: letters that letters bring are read in the same lap, but not for ever.
   static constexpr unsigned mail_rounds_max = 16;
+
+  /// Hand-overs are counted modulo this: the balancer's last message has 31 bits for the count.
+  static constexpr std::uint32_t handoffs_modulus = 1U << 31;
 
   /// `index` counts from 0. `has_balancer`: connections come by MSG_RING, and stopping waits for the last of
   /// them.
@@ -211,7 +215,7 @@ class Loop {
   bool stopping_ = false;
   bool cancel_all_armed_ = false;
   std::uint32_t handoffs_received_ = 0;
-  std::uint32_t handoffs_expected_ = UINT32_MAX;  // Until the balancer's last message says it.
+  std::optional<std::uint32_t> handoffs_expected_;  // Said by the balancer's last message.
   std::uint64_t accepted_closed_ = 0;
   std::size_t refused_ = 0;
   std::atomic<bool> stop_requested_{false};

@@ -227,3 +227,39 @@ TEST_CASE("half closing sends FIN after what is queued and goes on receiving", "
   CHECK(at.peek() == "answer");
   at.conn->settle();
 }
+
+TEST_CASE("close after a half close waits for the peer's FIN only", "[close]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  at.conn->shutdown_write();
+  at.lap();
+  at.conn->close();
+  at.lap();
+  CHECK(at.kernel.shut_down.size() == 1);
+  CHECK_FALSE(at.conn->wants_close());
+  at.kernel.complete(*recv, 0);
+  at.step();
+  CHECK(at.conn->wants_close());
+}
+
+TEST_CASE("when both FINs have passed the connection closes though nobody asked", "[close]") {
+  for (const bool peer_first : {true, false}) {
+    ConnFixture at;
+    at.lap();
+    const auto recv = at.kernel.take(Op::recv);
+    if (peer_first) {
+      at.kernel.complete(*recv, 0);
+      at.step();
+      at.conn->shutdown_write();
+    } else {
+      at.conn->shutdown_write();
+      at.lap();
+      at.kernel.complete(*recv, 0);
+      at.step();
+    }
+    at.lap();
+    CHECK_FALSE(at.conn->is_open());
+    CHECK(at.conn->reason() == Error::end_of_stream);
+  }
+}

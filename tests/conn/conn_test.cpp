@@ -131,6 +131,9 @@ TEST_CASE("taking from a full inbound makes the connection due, to receive again
   CHECK_FALSE(at.is_due());  // Still full.
   CHECK(at.face.discard(1) == 1);
   CHECK(at.is_due());
+  at.settle_due();
+  CHECK(at.face.discard(1) == 1);
+  CHECK_FALSE(at.is_due());  // It was not full any more.
 }
 
 // ---- outbound

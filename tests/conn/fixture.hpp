@@ -37,6 +37,7 @@ class ConnFixture {
     pool.publish();
     while (conn::Connection* due = shared.due.pop_front()) {
       if (due->wants_fin()) due->send_fin();
+      due->end_if_both_ended();
       if (due->wants_close()) {
         due->arm_close(ring);
         continue;

@@ -59,6 +59,13 @@ TEST_CASE("equal loops take turns: the first is not preferred") {
   CHECK(chosen == std::vector<std::size_t>{0, 1, 2, 0, 1, 2});
 }
 
+TEST_CASE("among equals the turn goes on after the loop chosen last") {
+  Policy policy{Balancing::least_connections, 3};
+  static_cast<void>(assign_many(policy, 3));
+  policy.set_closed(2, 1);
+  CHECK(assign_many(policy, 2) == std::vector<std::size_t>{2, 0});
+}
+
 TEST_CASE("a connection counts from its assignment until it is reported closed") {
   Policy policy{Balancing::round_robin, 2};
   CHECK(policy.active(0) == 0);

@@ -140,7 +140,10 @@ TEST_CASE("close after shutdown_write only waits for the peer's FIN") {
   TestServer server{handler, options};
   Client client{server.address()};
   CHECK(client.expect_eof());
-  handler.first_ref().close();
+  const ConnRef ref = handler.first_ref();
+  ref.close();
+  ref.post([&](Conn*) { handler.note("closing"); });
+  REQUIRE(handler.wait_noted("closing"));
   client.send_all("dropped");
   client.close();
   CHECK(handler.wait_closed(1));

@@ -69,8 +69,9 @@ std::vector<Finding> check_include_groups(const Source& source) {
       blank = blank || source.lines[line].empty();
       directive = directive || source.code[line].find('#') != std::string::npos;
     }
-    // An own header of the public face stands with its neighbours, in the order of the alphabet.
-    const bool one_group = before == own && here == face && includes[i - 1].angled;
+    // An own header of the public face stands with its neighbours, and so may the tested one in a test.
+    const bool neighbours = here == (includes[i - 1].angled ? face : ours);
+    const bool one_group = before == own && neighbours && (includes[i - 1].angled || source.in("tests/"));
     if (directive || one_group) continue;
     if (here < before) {
       findings.push_back({source.path, includes[i].line,

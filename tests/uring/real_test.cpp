@@ -2,6 +2,7 @@
 //
 // Leaves to others: sockets' life (tests/conn), receive buffers (pool_test.cpp).
 #include "tests/uring/real.hpp"
+
 #include "lib/uring/prep.hpp"
 #include "tests/support/catch.hpp"
 
