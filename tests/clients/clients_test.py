@@ -27,6 +27,7 @@ except ImportError:
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROGRAM, ARTEFACTS = sys.argv[1], pathlib.Path(sys.argv[2])
+SANITIZED = os.environ.get("RINGWIRE_SANITIZE", "none") != "none"
 TESTS = []
 
 
@@ -199,7 +200,7 @@ def both_signals_end_it_within_a_second_with_exit_code_0():
         with Demo(PROGRAM) as demo, demo.connect(), demo.connect():
             code, seconds = demo.interrupt(number)
             assert code == 0, code
-            assert seconds < 1 or "RINGWIRE_SANITIZE" in os.environ, seconds
+            assert seconds < (10 if SANITIZED else 1), seconds
 
 
 # -- python3-websockets
@@ -301,7 +302,7 @@ def ctrl_c_closes_open_websockets_with_1001():
         code, seconds = await asyncio.to_thread(demo.interrupt)
         assert await asyncio.gather(*ends) == [1001] * 20
         assert code == 0
-        assert seconds < 1 or "RINGWIRE_SANITIZE" in os.environ, seconds
+        assert seconds < (10 if SANITIZED else 1), seconds
 
     with Demo(PROGRAM) as demo:
         run(talk(demo))
@@ -331,7 +332,7 @@ def a_browser_shows_the_page_sends_and_sees_the_echo():
     from browser import Browser, find
     if find() is None:
         raise Skip("chromium is not installed")
-    if os.environ.get("RINGWIRE_SANITIZE", "none") != "none":
+    if SANITIZED:
         raise Skip("a browser adds nothing under a sanitizer")
 
     async def browse(demo):
