@@ -91,6 +91,7 @@ class Conn {
   void close();
 
   /// Closes at once with a reset (RST); what was not sent is lost. `on_close` follows with an empty reason.
+  /// After `close` has already sent everything and its FIN, there is nothing to reset: it only stops waiting.
   void abort();
 
   /// Sends FIN after what is queued and goes on receiving. Later writes are refused.

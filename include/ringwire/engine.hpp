@@ -19,7 +19,7 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// Open connections on all loops; those being closed count until `on_close`. A snapshot.
+  /// Open connections on all loops; those being closed count until `on_close` has returned. A snapshot.
   [[nodiscard]] std::size_t connections_count() const noexcept;
 
   /// Open connections on one loop. `loop` must be less than `loops_count()`.

@@ -78,24 +78,35 @@ class Function<R(Args...)> {
       sizeof(Callable) <= inline_size &&
       alignof(Callable) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<Callable>;
 
+  // What a Function of void holds may answer something; nobody looks.
+  template <typename Callable>
+  static R invoke(Callable& callable, Args&&... args) {
+    if constexpr (std::is_void_v<R>) {
+      static_cast<void>(callable(std::forward<Args>(args)...));
+    } else {
+      return callable(std::forward<Args>(args)...);
+    }
+  }
+
   template <typename T>
   static T& in(void* storage) noexcept {
     return *std::launder(static_cast<T*>(storage));
   }
 
   template <typename Callable>
-  static constexpr Verbs inline_verbs{
-      [](void* storage, Args&&... args) -> R { return in<Callable>(storage)(std::forward<Args>(args)...); },
-      [](void* from, void* to) noexcept {
-        ::new (to) Callable(std::move(in<Callable>(from)));
-        in<Callable>(from).~Callable();
-      },
-      [](void* storage) noexcept { in<Callable>(storage).~Callable(); }};
+  static constexpr Verbs inline_verbs{[](void* storage, Args&&... args) -> R {
+                                        return invoke(in<Callable>(storage), std::forward<Args>(args)...);
+                                      },
+                                      [](void* from, void* to) noexcept {
+                                        ::new (to) Callable(std::move(in<Callable>(from)));
+                                        in<Callable>(from).~Callable();
+                                      },
+                                      [](void* storage) noexcept { in<Callable>(storage).~Callable(); }};
 
   template <typename Callable>
   static constexpr Verbs heap_verbs{
       [](void* storage, Args&&... args) -> R {
-        return (*in<Callable*>(storage))(std::forward<Args>(args)...);
+        return invoke(*in<Callable*>(storage), std::forward<Args>(args)...);
       },
       [](void* from, void* to) noexcept { ::new (to) Callable*(in<Callable*>(from)); },
       [](void* storage) noexcept { std::unique_ptr<Callable>{in<Callable*>(storage)}.reset(); }};

@@ -39,8 +39,8 @@ struct Tick {
 /// Lifetime: the Handler must outlive `run`. A `Conn&` is valid from `on_open` until `on_close` returns.
 ///
 /// Failure: an exception that leaves an event of a connection closes that connection with
-/// `Error::handler_failed`; one that leaves another event is logged. Neither takes anything else down, but for
-/// `on_boot`: then `run` answers `Error::handler_failed`.
+/// `Error::handler_failed`; one that leaves another event is logged. Neither takes anything else down, except
+/// in `on_boot`: then `run` answers `Error::handler_failed`.
 ///
 /// Example:
 /// ```

@@ -51,6 +51,7 @@ void send(loop::Mailbox* mailbox, std::uint32_t slot, std::uint32_t generation, 
         act(loop, conn, loop == nullptr ? refused : make_error_code(Error::closed));
       }};
   if (mailbox == nullptr) return letter(nullptr, Error::closed);
+  // A refused letter is left intact. NOLINTNEXTLINE(bugprone-use-after-move)
   if (const auto refused = mailbox->post(std::move(letter))) letter(nullptr, refused);
 }
 

@@ -218,4 +218,15 @@ TEST_CASE("plain functions and function objects by name are taken") {
   CHECK(from_function(4) == 5);
 }
 
+TEST_CASE("a Function of void takes what answers something") {
+  int calls = 0;
+  ringwire::Function<void()> small = [&] { return ++calls; };
+  ringwire::Function<void()> large = [&calls, padding = std::array<char, 100>{}] {
+    return calls += padding[0] + 1;
+  };
+  small();
+  large();
+  CHECK(calls == 2);
+}
+
 }  // namespace
