@@ -38,7 +38,9 @@ void Connection::on_send(const uring::Completion& done) noexcept {
   mark_due();  // The flush sees what comes next: more to send, our FIN, or at last the close.
   if (done.res < 0) {
     if (done.res == -EINTR || done.res == -EAGAIN || done.res == -ECANCELED) return;
-    return fail(base::to_error(done.res));
+    // We have not sent our FIN while bytes wait, so EPIPE is the peer's reset, already told to the send
+    // before.
+    return fail(base::to_error(done.res == -EPIPE ? -ECONNRESET : done.res));
   }
 
   // A short send is normal under pressure; the rest goes out with the next one.

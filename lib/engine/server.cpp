@@ -129,10 +129,11 @@ void Server::hand_out_listeners() {
 
 void Server::start_threads() {
   const auto start = [&](const std::string& name, int cpu, Task body) {
+    const std::string detail = "starting the thread " + name;
     try {
       threads_.push_back(kernel_.start_thread(name, cpu, std::move(body)));
     } catch (const std::system_error& failure) {
-      gate_->give_up(base::fail(failure.code(), "starting a thread"));
+      gate_->give_up(base::fail(failure.code(), detail));
     } catch (const std::bad_alloc&) {
       gate_->give_up(std::make_error_code(std::errc::not_enough_memory));
     }

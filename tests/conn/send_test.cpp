@@ -171,3 +171,15 @@ TEST_CASE("falling to the low mark after going above the high one is news, once"
   at.step();
   CHECK_FALSE(at.conn->take_news().writable);
 }
+
+TEST_CASE("a send into a connection the peer has reset is a reset, whichever errno says so", "[send]") {
+  for (const int result : {-ECONNRESET, -EPIPE}) {
+    ConnFixture at;
+    ignore_recv(at);
+    at.conn->write("too late");
+    at.lap();
+    at.kernel.complete(*at.kernel.take(Op::send), result);
+    at.step();
+    CHECK(at.conn->reason() == std::errc::connection_reset);
+  }
+}
