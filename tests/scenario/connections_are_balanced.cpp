@@ -144,6 +144,7 @@ TEST_CASE("a connection's events come on the thread of its loop") {
 }
 
 TEST_CASE("loops and balancer are threads with names") {
+  REQUIRE(engine_threads_left().empty());
   RecordingHandler handler;
   TestServer server{handler, balanced(Balancing::round_robin, 2)};
   const std::vector<Client> clients = connect_many(server.address(), 2);
@@ -155,6 +156,7 @@ TEST_CASE("loops and balancer are threads with names") {
 }
 
 TEST_CASE("one loop needs no balancer") {
+  REQUIRE(engine_threads_left().empty());
   RecordingHandler handler;
   const TestServer server{handler};
   const Client client{server.address()};

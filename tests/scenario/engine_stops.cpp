@@ -52,14 +52,14 @@ TEST_CASE("starting and stopping thirty times leaves no descriptor and no thread
     const TestServer warm_up{handler, brief(2)};
   }
   const std::size_t descriptors = open_descriptors();
-  const std::size_t threads = thread_names().size();
+  CHECK(engine_threads_left().empty());
   for (int round = 0; round < 30; ++round) {
     RecordingHandler handler;
     TestServer server{handler, brief(2)};
     CHECK_FALSE(server.stop());
   }
   CHECK(open_descriptors() == descriptors);
-  CHECK(thread_names().size() == threads);
+  CHECK(engine_threads_left().empty());
 }
 
 TEST_CASE("on_shutdown comes after the last on_close, when no connection is left") {

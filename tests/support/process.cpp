@@ -3,6 +3,8 @@
 // Leaves to others: what the child does. Invariant: every wait has a deadline, every pid is reaped once.
 #include "tests/support/process.hpp"
 
+#include "tests/support/wait.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -13,6 +15,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -50,6 +53,15 @@ std::vector<std::string> thread_names() {
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+std::vector<std::string> engine_threads_left() {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    std::vector<std::string> names = thread_names();
+    std::erase_if(names, [](const std::string& name) { return !name.starts_with("ringwire/"); });
+    if (names.empty() || std::chrono::steady_clock::now() > deadline) return names;
+  }
 }
 
 std::size_t resident_size() {

@@ -20,6 +20,10 @@ namespace ringwire::test {
 [[nodiscard]] std::size_t open_descriptors();
 /// The names of this process's threads, sorted.
 [[nodiscard]] std::vector<std::string> thread_names();
+
+/// Threads of engines that have ended, waiting for them to go: a joined thread may still be listed for a
+/// moment. Empty, unless the deadline passed first.
+[[nodiscard]] std::vector<std::string> engine_threads_left();
 /// Physical memory of this process, in bytes.
 [[nodiscard]] std::size_t resident_size();
 /// CPU time of this process so far, user and system.
