@@ -42,6 +42,7 @@ class Server final : public Engine, public loop::Owner {
   [[nodiscard]] std::error_code boot(std::span<const std::string_view> addresses);
   [[nodiscard]] std::error_code open_listeners(std::span<const std::string_view> addresses);
   void hand_out_listeners();
+  [[nodiscard]] std::error_code announce_and_serve();
   [[nodiscard]] std::error_code serve();
   void start_threads();
   void run_loop(loop::Loop& loop);
