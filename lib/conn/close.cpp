@@ -43,7 +43,8 @@ void Connection::fail(std::error_code reason) noexcept {
 
   if (state_ == State::open) reason_ = reason;
   // Whoever decided to close has given the reason; but bytes that will never leave are worth another one.
-  if (state_ == State::flushing && !outbound_.empty() && !reason_) reason_ = reason;
+  const bool reason_is_calm = !reason_ || reason_ == Error::end_of_stream;
+  if (state_ == State::flushing && !outbound_.empty() && reason_is_calm && reason) reason_ = reason;
   state_ = State::ending;
   close_deadline_ = 0;
   mark_due();
