@@ -11,8 +11,9 @@
 namespace ringwire::engine {
 namespace {
 
-constexpr unsigned sq_entries = 256;  // Messages of one submit.
-constexpr unsigned cq_entries = 4096;
+// Enough for a batch of messages in one submit. A loop whose queues are smaller wants the balancer's so, too.
+constexpr std::size_t sq_entries_max = 256;
+constexpr std::size_t cq_entries_max = 4096;
 
 // Set in the slot of a message's token when it is the last one for its loop; descriptors and counts have 31
 // bits.
@@ -36,6 +37,8 @@ void Balancer::add_listener(int fd) {
 std::error_code Balancer::open() {
   uring::Features wanted;
   if (const auto error = loop::wanted_features(with_, wanted)) return error;
+  const auto sq_entries = static_cast<unsigned>(std::min(with_.options.sq_entries, sq_entries_max));
+  const auto cq_entries = static_cast<unsigned>(std::min(with_.options.cq_entries, cq_entries_max));
   if (const auto error = ring_.open(sq_entries, cq_entries, wanted)) return error;
   if (!ring_.features().has(uring::Feature::wake_ring)) {
     event_fd_ = with_.kernel.open_event();
@@ -70,7 +73,7 @@ bool Balancer::lap() {
 }
 
 void Balancer::submit_and_wait() noexcept {
-  const bool has_work = ring_.has_overflow() || !undelivered_.empty() ||
+  const bool has_work = queue_full_ || ring_.has_overflow() || !undelivered_.empty() ||
                         stop_requested_.load(std::memory_order_relaxed) != stopping_;
   if (has_work) {
     ring_.submit_and_wait(0, 0);
@@ -131,17 +134,25 @@ void Balancer::assign(int fd) noexcept {
   delivered_[loop] = (delivered_[loop] + 1) % loop::Loop::handoffs_modulus;
 }
 
+// What finds no room now stays due; nothing else would wake us for it.
+bool Balancer::make_room(unsigned count) noexcept {
+  if (ring_.make_room(count)) return true;
+  queue_full_ = true;
+  return false;
+}
+
 void Balancer::flush() noexcept {
+  queue_full_ = false;
   for (loop::Acceptor& acceptor : acceptors_) {
-    if (acceptor.wants_close() && ring_.make_room(2)) acceptor.arm_close(ring_);
-    if (acceptor.wants_accept(now_) && ring_.make_room(1)) acceptor.arm_accept(ring_);
+    if (acceptor.wants_close() && make_room(2)) acceptor.arm_close(ring_);
+    if (acceptor.wants_accept(now_) && make_room(1)) acceptor.arm_accept(ring_);
   }
-  if (event_due_ && ring_.make_room(1)) {
+  if (event_due_ && make_room(1)) {
     uring::prep_read(ring_.next_sqe({uring::Op::event, 0, 0}), event_fd_, event_bytes_);
     event_due_ = false;
   }
   if (stopping_) flush_stop();
-  while (!undelivered_.empty() && ring_.make_room(1)) {
+  while (!undelivered_.empty() && make_room(1)) {
     send(undelivered_.front());
     undelivered_.pop_front();
   }
@@ -175,7 +186,7 @@ void Balancer::flush_stop() noexcept {
   const bool only_event_left =
       undelivered_.empty() && event_fd_ >= 0 && !event_due_ && ring_.in_flight() == 1;
   event_due_ = false;
-  if (only_event_left && ring_.make_room(1)) {
+  if (only_event_left && make_room(1)) {
     uring::prep_cancel_all(ring_.next_sqe({uring::Op::cancel_all, 0, 0}));
   }
 }

@@ -10,16 +10,24 @@ void Loop::flush() noexcept {
   // First the buffers: a receive that is armed next may need one.
   RINGWIRE_ASSERT(pool_.held_count() == 0, "{} buffers were not given back", pool_.held_count());
   pool_.publish();
+  queue_full_ = false;
 
   flush_acceptors();
   flush_dialing();
   // Two SQEs are the most a connection needs, and a linked pair must go out in one submit.
-  while (!shared_.due.empty() && ring_.make_room(2)) {
+  while (!shared_.due.empty() && make_room(2)) {
     flush_connection(static_cast<Client&>(*shared_.due.pop_front()));
   }
-  if (event_due_ && ring_.make_room(1)) arm_event();
-  if (signal_due_ && ring_.make_room(1)) arm_signal();
+  if (event_due_ && make_room(1)) arm_event();
+  if (signal_due_ && make_room(1)) arm_signal();
   if (stopping_) flush_stop();
+}
+
+// What finds no room now stays due; nothing else would wake us for it.
+bool Loop::make_room(unsigned count) noexcept {
+  if (ring_.make_room(count)) return true;
+  queue_full_ = true;
+  return false;
 }
 
 void Loop::flush_connection(Client& client) noexcept {
@@ -55,8 +63,8 @@ void Loop::move_timer(Client& client) noexcept {
 
 void Loop::flush_acceptors() noexcept {
   for (Acceptor& acceptor : acceptors_) {
-    if (acceptor.wants_close() && ring_.make_room(2)) acceptor.arm_close(ring_);
-    if (acceptor.wants_accept(shared_.now) && ring_.make_room(1)) acceptor.arm_accept(ring_);
+    if (acceptor.wants_close() && make_room(2)) acceptor.arm_close(ring_);
+    if (acceptor.wants_accept(shared_.now) && make_room(1)) acceptor.arm_accept(ring_);
   }
 }
 

@@ -100,8 +100,8 @@ void Loop::close() noexcept {
 }
 
 bool Loop::has_work() const noexcept {
-  return more_completions_ || ring_.has_overflow() || mailbox_->has_mail() || !shared_.due.empty() ||
-         !shared_.news.empty() || !gone_.empty() ||
+  return more_completions_ || queue_full_ || ring_.has_overflow() || mailbox_->has_mail() ||
+         !shared_.due.empty() || !shared_.news.empty() || !gone_.empty() ||
          stop_requested_.load(std::memory_order_relaxed) != stopping_ ||
          (stopping_ && is_empty() &&
           !cancel_all_armed_);  // The last connection left; what the loop armed is next.

@@ -46,7 +46,7 @@ void Loop::flush_stop() noexcept {
   // What is left are reads of the eventfd and the signalfd.
   event_due_ = false;
   signal_due_ = false;
-  if (!ring_.make_room(1)) return;
+  if (!make_room(1)) return;
   uring::prep_cancel_all(ring_.next_sqe({uring::Op::cancel_all, 0, 0}));
   cancel_all_armed_ = true;
 }
