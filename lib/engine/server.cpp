@@ -49,28 +49,43 @@ bool Server::guard(const char* name, Event&& event) noexcept {
 
 std::error_code Server::run(std::span<const std::string_view> addresses) {
   if (const auto error = boot(addresses)) return error;
+  if (const auto error = open_signals()) return error;
 
-  // Before on_boot: who reads "listening" there may send a signal at once.
-  if (options_.stop_on_signal) {
-    signal_fd_ = kernel_.open_signals();
-    if (signal_fd_ < 0) return base::fail(base::to_error(signal_fd_), "signalfd");
-    loops_.front()->watch_signals(signal_fd_);
-  }
   const auto error = announce_and_serve();
-  if (signal_fd_ >= 0) kernel_.close_signals(std::exchange(signal_fd_, -1));
+  close_signals();
   return error;
+}
+
+// Before on_boot: who reads "listening" there may send a signal at once.
+std::error_code Server::open_signals() {
+  if (!options_.stop_on_signal) return {};
+  signal_fd_ = kernel_.open_signals();
+  if (signal_fd_ < 0) return base::fail(base::to_error(signal_fd_), "signalfd");
+  loops_.front()->watch_signals(signal_fd_);
+  return {};
+}
+
+void Server::close_signals() noexcept {
+  if (signal_fd_ >= 0) kernel_.close_signals(std::exchange(signal_fd_, -1));
 }
 
 std::error_code Server::announce_and_serve() {
   Action action = Action::none;
-  if (!guard("on_boot", [&] { action = handler_.on_boot(*this); })) {
-    return base::fail(Error::handler_failed, "on_boot threw an exception; the log has its text");
-  }
+  if (const auto error = announce(action)) return error;
   if (action == Action::shutdown) return {};
 
   if (const auto error = serve()) return error;
-  guard("on_shutdown", [&] { handler_.on_shutdown(*this); });
+  say_goodbye();
   return {};
+}
+
+std::error_code Server::announce(Action& action) {
+  if (guard("on_boot", [&] { action = handler_.on_boot(*this); })) return {};
+  return base::fail(Error::handler_failed, "on_boot threw an exception; the log has its text");
+}
+
+void Server::say_goodbye() noexcept {
+  guard("on_shutdown", [&] { handler_.on_shutdown(*this); });
 }
 
 // ---- boot: all that can fail before a thread runs
