@@ -246,6 +246,36 @@ TEST_CASE("the log says how many loops run with which features, and RINGWIRE_LOG
   CHECK_THAT(lines[0], Contains("2 loop(s)") && Contains("features: none"));
 }
 
+TEST_CASE("the log names every feature but the one that the option or the environment masks") {
+  const auto features_said = [](Stage& at) {
+    at.options.log_level = LogLevel::info;
+    at.options.log_sink = [](LogLevel, std::string_view line) {
+      const std::lock_guard lock{lines_mutex};
+      lines.emplace_back(line);
+    };
+    lines.clear();
+    REQUIRE_FALSE(at.run());
+    REQUIRE(lines.size() == 1);
+    return lines[0];
+  };
+  Stage plain;
+  const std::string had = features_said(plain);
+  for (const std::string name : {"defer_taskrun", "registered_ring", "no_iowait", "wake_ring"}) {
+    INFO(name);
+    std::string expected = had;
+    if (const auto at = expected.find(' ' + name); at != std::string::npos) {
+      expected.erase(at, name.size() + 1);
+    }
+    Stage by_option;
+    by_option.options.mask = name;
+    CHECK(features_said(by_option) == expected);
+    Stage by_environment;
+    std::string& mask = by_environment.kernel.variables["RINGWIRE_MASK"];
+    mask += (mask.empty() ? "" : ",") + name;
+    CHECK(features_said(by_environment) == expected);
+  }
+}
+
 TEST_CASE("a stop wanted by a handler and one wanted by the engine are one stop") {
   Stage at;
   std::error_code second;

@@ -180,9 +180,10 @@ void ScriptKernel::deliver(Memory& memory) {
   memory.sq_flags = memory.waiting.empty() ? 0 : IORING_SQ_CQ_OVERFLOW;
 }
 
-int ScriptKernel::enter(io_uring& ring, unsigned submit_count, unsigned wait_count, unsigned,
+int ScriptKernel::enter(io_uring& ring, unsigned submit_count, unsigned wait_count, unsigned flags,
                         std::int64_t timeout) noexcept {
   ++enters;
+  enter_flags |= flags;
   if (wait_count > 0) waits.push_back(timeout);
   Memory& memory = *rings_.at(ring.ring_fd);
   const int result = next_result(enter_results);
@@ -196,6 +197,7 @@ int ScriptKernel::enter(io_uring& ring, unsigned submit_count, unsigned wait_cou
 }
 
 int ScriptKernel::register_ring(io_uring& ring, unsigned opcode, void* argument, unsigned) noexcept {
+  registered.push_back(opcode);
   if (const int result = next_result(register_results); result != 0) return result;
   if (opcode == IORING_REGISTER_PBUF_RING) {
     const auto& request = *static_cast<const io_uring_buf_reg*>(argument);
@@ -207,6 +209,7 @@ int ScriptKernel::register_ring(io_uring& ring, unsigned opcode, void* argument,
 }
 
 int ScriptKernel::wake_ring(int ring_fd, std::uint64_t user_data) noexcept {
+  ++wakes;
   if (wake_result < 0) return wake_result;
   rings_.at(ring_fd)->waiting.push_back({user_data, 0, 0});
   return 0;
@@ -249,6 +252,7 @@ int ScriptKernel::resolve(const std::string&, int, std::vector<kernel::SocketNam
   return -ENOENT;
 }
 int ScriptKernel::open_event() noexcept {
+  ++events_opened;
   return next_fd_++;
 }
 int ScriptKernel::signal_event(int fd) noexcept {

@@ -77,8 +77,14 @@ class ScriptKernel final : public kernel::Kernel {
   std::vector<unsigned> ring_flags;
   /// Timeouts `enter` was called with.
   std::vector<std::int64_t> waits;
-  /// Calls of `enter`.
+  /// Calls of `enter`, and all flags they came with.
   std::size_t enters = 0;
+  unsigned enter_flags = 0;
+  /// Opcodes `register_ring` was called with, in order.
+  std::vector<unsigned> registered;
+  /// Calls of `wake_ring` and `open_event`.
+  std::size_t wakes = 0;
+  std::size_t events_opened = 0;
   /// Eventfds signalled.
   std::vector<int> signalled;
 
