@@ -36,7 +36,8 @@ void Balancer::add_listener(int fd) {
 std::error_code Balancer::open() {
   uring::Features wanted;
   if (const auto error = loop::wanted_features(with_, wanted)) return error;
-  if (const auto error = ring_.open(sq_entries, cq_entries, wanted)) return error;
+  if (const auto error = ring_.open(sq_entries, cq_entries, wanted, loop::wanted_requests(with_)))
+    return error;
   if (!ring_.features().has(uring::Feature::wake_ring)) {
     event_fd_ = with_.kernel.open_event();
     if (event_fd_ < 0) return base::fail(base::to_error(event_fd_), "eventfd");

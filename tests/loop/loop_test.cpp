@@ -163,6 +163,17 @@ TEST_CASE("a loop uses no feature that the option or the environment masks, and 
   }
 }
 
+TEST_CASE("under lockdown a loop's ring is restricted before its buffers are registered", "[loop]") {
+  ringwire::Options options;
+  options.lockdown = true;
+  LoopFixture at{options};
+  CHECK((at.kernel.ring_flags.at(0) & IORING_SETUP_R_DISABLED) != 0);
+  CHECK(at.kernel.registered == std::vector<unsigned>{IORING_REGISTER_RING_FDS, IORING_REGISTER_RESTRICTIONS,
+                                                      IORING_REGISTER_ENABLE_RINGS,
+                                                      IORING_REGISTER_PBUF_RING});
+  CHECK(at.connect(20).sqe.opcode == IORING_OP_RECV);
+}
+
 TEST_CASE("without the wake feature an eventfd is read, and read again", "[loop]") {
   ringwire::test::ScriptKernel kernel;
   kernel.wake_result = -EINVAL;
