@@ -39,7 +39,8 @@ std::error_code Balancer::open() {
   if (const auto error = loop::wanted_features(with_, wanted)) return error;
   const auto sq_entries = static_cast<unsigned>(std::min(with_.options.sq_entries, sq_entries_max));
   const auto cq_entries = static_cast<unsigned>(std::min(with_.options.cq_entries, cq_entries_max));
-  if (const auto error = ring_.open(sq_entries, cq_entries, wanted)) return error;
+  if (const auto error = ring_.open(sq_entries, cq_entries, wanted, loop::wanted_requests(with_)))
+    return error;
   if (!ring_.features().has(uring::Feature::wake_ring)) {
     event_fd_ = with_.kernel.open_event();
     if (event_fd_ < 0) return base::fail(base::to_error(event_fd_), "eventfd");

@@ -92,6 +92,7 @@ void Server::say_goodbye() noexcept {
 
 std::error_code Server::boot(std::span<const std::string_view> addresses) {
   if (const auto error = check_options(options_)) return error;
+  if (const auto error = read_lockdown(kernel_, options_)) return error;
   if (addresses.empty()) return base::fail(Error::invalid_address, "no address to listen on was given");
   if (const auto error = open_listeners(addresses)) return error;
 
@@ -169,10 +170,22 @@ void Server::start_threads() {
   if (balancer_ != nullptr) start("ringwire/bal", -1, [this] { run_balancer(); });
 }
 
+// Before the gate opens: a thread that cannot be locked keeps all others from serving.
+std::error_code Server::lock_thread() {
+  if (!options_.lockdown) return {};
+  const int result = kernel_.forbid_new_rings();
+  if (result == 0) return {};
+  return base::fail(Error::lockdown_failed,
+                    fmt::format("the filter against new rings (seccomp, no_new_privs) was refused: {}",
+                                base::to_error(result).message()));
+}
+
 void Server::run_loop(loop::Loop& loop) {
-  const std::error_code error = loop.open();
+  std::error_code error = loop.open();
+  if (!error) error = lock_thread();
   if (!error && &loop == loops_.front().get()) {
-    log_.info("{} loop(s), io_uring features: {}", loops_.size(), loop.features().to_string());
+    log_.info("{} loop(s), io_uring features: {}{}", loops_.size(), loop.features().to_string(),
+              options_.lockdown ? "; locked down" : "");
   }
   if (gate_->arrive(error)) {
     while (loop.lap()) {
@@ -182,7 +195,9 @@ void Server::run_loop(loop::Loop& loop) {
 }
 
 void Server::run_balancer() {
-  if (gate_->arrive(balancer_->open())) {
+  std::error_code error = balancer_->open();
+  if (!error) error = lock_thread();
+  if (gate_->arrive(error)) {
     while (balancer_->lap()) {
     }
   }

@@ -50,6 +50,7 @@ class Server final : public Engine, public loop::Owner {
   void say_goodbye() noexcept;
   [[nodiscard]] std::error_code serve();
   void start_threads();
+  [[nodiscard]] std::error_code lock_thread();
   void run_loop(loop::Loop& loop);
   void run_balancer();
   void close_listeners() noexcept;

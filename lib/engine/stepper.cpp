@@ -33,7 +33,8 @@ std::error_code Stepper::open_all() {
   running_.assign(server_.loops_.size() + (server_.balancer_ != nullptr ? 1 : 0), true);
   for (std::size_t actor = 0; actor < running_.size(); ++actor) {
     const bool is_loop = actor < server_.loops_.size();
-    const auto error = is_loop ? server_.loops_[actor]->open() : server_.balancer_->open();
+    std::error_code error = is_loop ? server_.loops_[actor]->open() : server_.balancer_->open();
+    if (!error) error = server_.lock_thread();
     if (!error) continue;
     for (std::size_t each = 0; each < running_.size(); ++each) close(each);
     return error;

@@ -56,8 +56,9 @@ std::error_code Loop::open() {
   uring::Features wanted;
   if (const auto error = wanted_features(with_, wanted)) return error;
   const Options& options = with_.options;
-  if (const auto error = ring_.open(static_cast<unsigned>(options.sq_entries),
-                                    static_cast<unsigned>(options.cq_entries), wanted)) {
+  if (const auto error =
+          ring_.open(static_cast<unsigned>(options.sq_entries), static_cast<unsigned>(options.cq_entries),
+                     wanted, wanted_requests(with_))) {
     return error;
   }
   if (const auto error = pool_.open(ring_, options.recv_buffers_count, options.recv_buffer_size))

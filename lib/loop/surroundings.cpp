@@ -1,4 +1,4 @@
-// Which optional kernel features may be tried.
+// Which optional kernel features may be tried, and what a ring may be asked.
 #include "lib/loop/surroundings.hpp"
 
 namespace ringwire::loop {
@@ -10,6 +10,10 @@ std::error_code wanted_features(const Surroundings& with, uring::Features& wante
   wanted = uring::Features::all();
   wanted.remove(mask);
   return {};
+}
+
+uring::Requests wanted_requests(const Surroundings& with) noexcept {
+  return with.options.lockdown ? uring::Requests::ours : uring::Requests::any;
 }
 
 }  // namespace ringwire::loop

@@ -8,6 +8,7 @@
 
 #include "lib/base/log.hpp"
 #include "lib/kernel/kernel.hpp"
+#include "lib/uring/allowed.hpp"
 #include "lib/uring/features.hpp"
 
 #include <system_error>
@@ -39,5 +40,8 @@ struct Surroundings {
 
 /// All features but those masked by `Options::mask` and RINGWIRE_MASK. A bad name is `Error::invalid_option`.
 [[nodiscard]] std::error_code wanted_features(const Surroundings& with, uring::Features& wanted);
+
+/// What its ring is to take, as `Options::lockdown` says.
+[[nodiscard]] uring::Requests wanted_requests(const Surroundings& with) noexcept;
 
 }  // namespace ringwire::loop

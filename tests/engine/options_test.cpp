@@ -133,6 +133,33 @@ TEST_CASE("of several bad options the first is named") {
   CHECK_THAT(explain(check_options(options)), Contains("Options::loops"));
 }
 
+TEST_CASE("RINGWIRE_LOCKDOWN turns lockdown on, and never off") {
+  for (const bool option : {false, true}) {
+    test::ScriptKernel kernel;
+    Options options;
+    options.lockdown = option;
+    CHECK_FALSE(read_lockdown(kernel, options));
+    CHECK(options.lockdown == option);
+    kernel.variables["RINGWIRE_LOCKDOWN"] = "0";
+    CHECK_FALSE(read_lockdown(kernel, options));
+    CHECK(options.lockdown == option);
+    kernel.variables["RINGWIRE_LOCKDOWN"] = "1";
+    CHECK_FALSE(read_lockdown(kernel, options));
+    CHECK(options.lockdown);
+  }
+}
+
+TEST_CASE("RINGWIRE_LOCKDOWN with any other value is refused, so that no lockdown is missed by a typo") {
+  for (const std::string value : {"yes", "true", "2", " 1", "on"}) {
+    test::ScriptKernel kernel;
+    kernel.variables["RINGWIRE_LOCKDOWN"] = value;
+    Options options;
+    const std::error_code error = read_lockdown(kernel, options);
+    CHECK(error == Error::invalid_option);
+    CHECK_THAT(explain(error), Contains("RINGWIRE_LOCKDOWN is '" + value + "'"));
+  }
+}
+
 TEST_CASE("loops are counted by the option, else by the CPUs, else one") {
   test::ScriptKernel kernel;  // Two CPUs.
   Options options;

@@ -35,7 +35,9 @@ struct Stage {
   Stage() {
     options.loops = 2;
     options.log_level = LogLevel::off;
-    if (const char* mask = std::getenv("RINGWIRE_MASK")) kernel.variables["RINGWIRE_MASK"] = mask;
+    for (const char* name : {"RINGWIRE_MASK", "RINGWIRE_LOCKDOWN"}) {
+      if (const char* value = std::getenv(name)) kernel.variables[name] = value;
+    }
     handler.boot = [](Engine& engine) {
       static_cast<void>(engine.stop());
       return Action::none;
@@ -199,6 +201,40 @@ TEST_CASE("an unknown name in RINGWIRE_MASK ends the start") {
   CHECK_THAT(at.explanation, Contains("'everything'"));
 }
 
+TEST_CASE("new rings are forbidden in each thread that has its ring, and only under lockdown") {
+  Stage at;
+  at.kernel.variables.erase("RINGWIRE_LOCKDOWN");
+  CHECK_FALSE(at.run());
+  CHECK(at.kernel.forbids == 0);
+  at.options.lockdown = true;
+  CHECK_FALSE(at.run());
+  CHECK(at.kernel.forbids == 3);  // Two loops and the balancer.
+}
+
+TEST_CASE("RINGWIRE_LOCKDOWN is the option, and a value it does not know ends the start") {
+  Stage at;
+  at.kernel.variables["RINGWIRE_LOCKDOWN"] = "1";
+  CHECK_FALSE(at.run());
+  CHECK(at.kernel.forbids == 3);
+  at.kernel.variables["RINGWIRE_LOCKDOWN"] = "yes";
+  CHECK(at.run() == Error::invalid_option);
+  CHECK_THAT(at.explanation, Contains("RINGWIRE_LOCKDOWN"));
+}
+
+TEST_CASE("a thread that cannot be locked down keeps all others from serving, whichever it is") {
+  for (int failing = 0; failing < 3; ++failing) {
+    INFO("thread " << failing);
+    Stage at;
+    at.options.lockdown = true;
+    at.kernel.forbid_results[failing] = -EINVAL;
+    const std::size_t before = open_descriptors();
+    CHECK(at.run() == Error::lockdown_failed);
+    CHECK_THAT(at.explanation, Contains("seccomp") && Contains("start without the option"));
+    CHECK(open_descriptors() == before);
+    CHECK(at.handler.record().shutdowns == 0);
+  }
+}
+
 TEST_CASE("signals are taken over only when asked for, and given back also when the start fails") {
   Stage without;
   CHECK_FALSE(without.run());
@@ -244,6 +280,41 @@ TEST_CASE("the log says how many loops run with which features, and RINGWIRE_LOG
   CHECK_FALSE(at.run());
   REQUIRE(lines.size() == 1);
   CHECK_THAT(lines[0], Contains("2 loop(s)") && Contains("features: none"));
+  lines.clear();
+  at.options.lockdown = true;
+  CHECK_FALSE(at.run());
+  REQUIRE(lines.size() == 1);
+  CHECK_THAT(lines[0], Contains("features: none; locked down"));
+}
+
+TEST_CASE("the log names every feature but the one that the option or the environment masks") {
+  const auto features_said = [](Stage& at) {
+    at.options.log_level = LogLevel::info;
+    at.options.log_sink = [](LogLevel, std::string_view line) {
+      const std::lock_guard lock{lines_mutex};
+      lines.emplace_back(line);
+    };
+    lines.clear();
+    REQUIRE_FALSE(at.run());
+    REQUIRE(lines.size() == 1);
+    return lines[0];
+  };
+  Stage plain;
+  const std::string had = features_said(plain);
+  for (const std::string name : {"defer_taskrun", "registered_ring", "no_iowait", "wake_ring"}) {
+    INFO(name);
+    std::string expected = had;
+    if (const auto at = expected.find(' ' + name); at != std::string::npos) {
+      expected.erase(at, name.size() + 1);
+    }
+    Stage by_option;
+    by_option.options.mask = name;
+    CHECK(features_said(by_option) == expected);
+    Stage by_environment;
+    std::string& mask = by_environment.kernel.variables["RINGWIRE_MASK"];
+    mask += (mask.empty() ? "" : ",") + name;
+    CHECK(features_said(by_environment) == expected);
+  }
 }
 
 TEST_CASE("a stop wanted by a handler and one wanted by the engine are one stop") {

@@ -4,8 +4,8 @@
 //
 // Leaves to others: what is expected. Invariant: every question gets one line of answer.
 //
-// Words: loops=N stop_timeout=MS nofile=N memlock=BYTES user=UID deny=ERRNO signal sq=N cq=N buffers=N
-// Questions: fds count cpu stop
+// Words: loops=N stop_timeout=MS nofile=N memlock=BYTES user=UID deny=ERRNO deny_filters=ERRNO signal
+// lockdown sq=N cq=N buffers=N Questions: fds count cpu stop
 #include <ringwire/ringwire.hpp>
 
 #include "tests/support/process.hpp"
@@ -36,6 +36,7 @@ struct Setup {
   unsigned long nofile = 0;
   uid_t user = 0;
   unsigned deny = 0;
+  unsigned deny_filters = 0;
 };
 
 bool take(std::string_view word, std::string_view name, unsigned long& value) {
@@ -51,6 +52,7 @@ Setup parse(int count, char** words) {
     const std::string_view word{words[index]};
     unsigned long value = 0;
     if (word == "signal") setup.options.stop_on_signal = true;
+    if (word == "lockdown") setup.options.lockdown = true;
     if (take(word, "loops", value)) setup.options.loops = value;
     if (take(word, "stop_timeout", value)) setup.options.stop_timeout = std::chrono::milliseconds{value};
     if (take(word, "sq", value)) setup.options.sq_entries = value;
@@ -60,6 +62,7 @@ Setup parse(int count, char** words) {
     if (take(word, "memlock", value)) setup.memlock = value;
     if (take(word, "user", value)) setup.user = static_cast<uid_t>(value);
     if (take(word, "deny", value)) setup.deny = static_cast<unsigned>(value);
+    if (take(word, "deny_filters", value)) setup.deny_filters = static_cast<unsigned>(value);
   }
   return setup;
 }
@@ -69,11 +72,11 @@ bool limit(__rlimit_resource what, unsigned long value) {
   return setrlimit(what, &both) == 0;
 }
 
-// From here on io_uring_setup answers `error`, as in a container with a strict profile.
-bool deny_io_uring(unsigned error) {
+// From here on a system call answers `error`, as in a container with a strict profile.
+bool deny(unsigned call, unsigned error) {
   sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error & SECCOMP_RET_DATA)),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
@@ -89,7 +92,8 @@ bool apply(const Setup& setup) {
     if (setgid(setup.user) != 0 || setuid(setup.user) != 0) return false;
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // Else /proc/self is closed to us.
   }
-  return setup.deny == 0 || deny_io_uring(setup.deny);
+  if (setup.deny_filters > 0 && !deny(SYS_seccomp, setup.deny_filters)) return false;
+  return setup.deny == 0 || deny(SYS_io_uring_setup, setup.deny);
 }
 
 class Server : public ringwire::Handler {

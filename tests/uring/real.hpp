@@ -1,6 +1,7 @@
 // What the tests on the real kernel share: a ring, and sockets to try it on.
 //
-// The suite runs a second time with RINGWIRE_MASK=all, so every ring here takes its features from there.
+// The suite runs again with RINGWIRE_MASK=all and with RINGWIRE_LOCKDOWN=1: every ring here is opened as they
+// say.
 #pragma once
 
 #include "lib/kernel/linux.hpp"
@@ -28,10 +29,17 @@ inline uring::Features wanted_features() {
   return wanted;
 }
 
+/// Only ringwire's requests when RINGWIRE_LOCKDOWN says so.
+inline uring::Requests wanted_requests() {
+  return kernel::Linux{}.environment("RINGWIRE_LOCKDOWN") == "1" ? uring::Requests::ours
+                                                                 : uring::Requests::any;
+}
+
 /// An open ring on the real kernel.
 struct RealRing {
-  explicit RealRing(unsigned sq_entries = 8, unsigned cq_entries = 64) {
-    REQUIRE_FALSE(ring.open(sq_entries, cq_entries, wanted_features()));
+  explicit RealRing(unsigned sq_entries = 8, unsigned cq_entries = 64,
+                    uring::Requests requests = wanted_requests()) {
+    REQUIRE_FALSE(ring.open(sq_entries, cq_entries, wanted_features(), requests));
   }
 
   /// Submits and waits until `count` completions have come (wakes not counted), or the deadline has.
