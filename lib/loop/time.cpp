@@ -1,5 +1,6 @@
 // What happens because time passes: idle connections, ticks, the end of patience.
 #include "lib/base/assert.hpp"
+#include "lib/base/duration.hpp"
 #include "lib/loop/loop.hpp"
 
 #include <algorithm>
@@ -34,7 +35,7 @@ void Loop::tick() noexcept {
   guard("on_tick", [&] { next = with_.handler.on_tick(); });
 
   const auto delay = std::max(next.delay, std::chrono::milliseconds{1});
-  wheel_.arm(tick_timer_, shared_.now + static_cast<kernel::Nanoseconds>(delay.count()) * 1'000'000);
+  wheel_.arm(tick_timer_, shared_.now + base::to_nanoseconds(delay));
   obey(nullptr, next.action);
 }
 
