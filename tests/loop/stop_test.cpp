@@ -90,3 +90,33 @@ TEST_CASE("after the last connection left, a loop with an eventfd does not wait 
   CHECK_FALSE(loop.lap());
   loop.close();
 }
+
+TEST_CASE("a loop that drains is woken by every letter, also through an eventfd", "[stop]") {
+  ringwire::test::ScriptKernel kernel;
+  kernel.wake_result = -EINVAL;
+  ringwire::test::Notebook notebook;
+  notebook.drain = [](Conn&) { return Action::none; };
+  ringwire::test::StopCounter owner;
+  const ringwire::base::Log log{ringwire::LogLevel::off, nullptr};
+  const ringwire::Options options;
+  ringwire::loop::Loop loop{{kernel, notebook, options, log, owner}, 0, true};
+  REQUIRE_FALSE(loop.open());
+  kernel.post(loop.ring_fd(), {Op::handoff, 0, 0}, 20);
+  kernel.post(loop.ring_fd(), {Op::handoff_end, 0, 0}, 1);
+  for (int lap = 0; lap < 3; ++lap) CHECK(loop.lap());
+  CHECK(notebook.events == Words{"open", "drain"});
+  for (int letter = 0; letter < 3; ++letter) {
+    const auto read = kernel.take(Op::event);
+    REQUIRE(read);  // Else nobody would hear the bell.
+    kernel.complete(*read, 8);
+    for (int lap = 0; lap < 2; ++lap) CHECK(loop.lap());
+  }
+  bool running = true;
+  for (int round = 0; round < 10 && running; ++round) {
+    kernel.time += 10'000'000'000;
+    kernel.cancel_outstanding();
+    running = loop.lap();
+  }
+  CHECK_FALSE(running);
+  loop.close();
+}
