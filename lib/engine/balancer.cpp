@@ -49,7 +49,9 @@ std::error_code Balancer::open() {
 }
 
 void Balancer::close() noexcept {
-  bell_.close();
+  std::vector<loop::Mail> rest;
+  bell_.close(rest);
+  RINGWIRE_ASSERT(rest.empty(), "{} letters to the balancer", rest.size());
   ring_.close();
   for (loop::Acceptor& acceptor : acceptors_) acceptor.close_now(with_.kernel);
   if (event_fd_ >= 0) with_.kernel.close(std::exchange(event_fd_, -1));
