@@ -5,7 +5,6 @@
 #include "lib/base/error.hpp"
 #include "lib/uring/prep.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace ringwire::engine {
@@ -77,18 +76,8 @@ void Balancer::submit_and_wait() noexcept {
   if (has_work) {
     ring_.submit_and_wait(0, 0);
   } else {
-    ring_.submit_and_wait(1, wait_time());
+    ring_.submit_and_wait(1, loop::time_until(with_, loop::first_resume(acceptors_)));
   }
-}
-
-std::int64_t Balancer::wait_time() noexcept {
-  kernel::Nanoseconds until = UINT64_MAX;
-  for (const loop::Acceptor& acceptor : acceptors_) {
-    if (acceptor.resume_at() != 0) until = std::min(until, acceptor.resume_at());
-  }
-  if (until == UINT64_MAX) return kernel::wait_forever;
-  const kernel::Nanoseconds now = with_.kernel.now();
-  return until <= now ? 0 : static_cast<std::int64_t>(until - now);
 }
 
 void Balancer::reap() noexcept {
@@ -128,16 +117,16 @@ void Balancer::dispatch(const uring::Completion& done) noexcept {
 }
 
 void Balancer::assign(int fd) noexcept {
+  RINGWIRE_ASSERT(fd >= 0);
+  RINGWIRE_ASSERT(!ended_, "descriptor {} came after the loops were told the last count", fd);
+
   const auto loop = static_cast<std::uint32_t>(policy_.assign());
   undelivered_.push_back({loop, static_cast<std::uint32_t>(fd)});
   delivered_[loop] = (delivered_[loop] + 1) % loop::Loop::handoffs_modulus;
 }
 
 void Balancer::flush() noexcept {
-  for (loop::Acceptor& acceptor : acceptors_) {
-    if (acceptor.wants_close() && ring_.make_room(2)) acceptor.arm_close(ring_);
-    if (acceptor.wants_accept(now_) && ring_.make_room(1)) acceptor.arm_accept(ring_);
-  }
+  for (loop::Acceptor& acceptor : acceptors_) acceptor.flush(ring_, now_);
   if (event_due_ && ring_.make_room(1)) {
     uring::prep_read(ring_.next_sqe({uring::Op::event, 0, 0}), event_fd_, event_bytes_);
     event_due_ = false;

@@ -63,7 +63,6 @@ class Balancer {
   void send(const Message& message) noexcept;
   void begin_stop() noexcept;
   void flush_stop() noexcept;
-  [[nodiscard]] std::int64_t wait_time() noexcept;
 
   loop::Surroundings with_;
   std::vector<loop::Loop*> loops_;

@@ -11,7 +11,7 @@ void Loop::flush() noexcept {
   RINGWIRE_ASSERT(pool_.held_count() == 0, "{} buffers were not given back", pool_.held_count());
   pool_.publish();
 
-  flush_acceptors();
+  for (Acceptor& acceptor : acceptors_) acceptor.flush(ring_, shared_.now);
   flush_dialing();
   // Two SQEs are the most a connection needs, and a linked pair must go out in one submit.
   while (!shared_.due.empty() && ring_.make_room(2)) {
@@ -51,13 +51,6 @@ void Loop::move_timer(Client& client) noexcept {
   // Activity moves the deadline away all the time; the timer is moved only when it would fire too late. Fired
   // too early, it looks again.
   if (!client.timer.armed() || deadline < client.timer.deadline()) wheel_.arm(client.timer, deadline);
-}
-
-void Loop::flush_acceptors() noexcept {
-  for (Acceptor& acceptor : acceptors_) {
-    if (acceptor.wants_close() && ring_.make_room(2)) acceptor.arm_close(ring_);
-    if (acceptor.wants_accept(shared_.now) && ring_.make_room(1)) acceptor.arm_accept(ring_);
-  }
 }
 
 void Loop::release() noexcept {

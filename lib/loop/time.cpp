@@ -9,14 +9,7 @@
 namespace ringwire::loop {
 
 std::int64_t Loop::wait_time() noexcept {
-  kernel::Nanoseconds until = wheel_.next().value_or(UINT64_MAX);
-  for (const Acceptor& acceptor : acceptors_) {
-    if (acceptor.resume_at() != 0) until = std::min(until, acceptor.resume_at());
-  }
-  if (until == UINT64_MAX) return kernel::wait_forever;
-
-  const kernel::Nanoseconds now = with_.kernel.now();
-  return until <= now ? 0 : static_cast<std::int64_t>(std::min<kernel::Nanoseconds>(until - now, INT64_MAX));
+  return time_until(with_, std::min(wheel_.next().value_or(UINT64_MAX), first_resume(acceptors_)));
 }
 
 void Loop::on_timer(Timer& timer) noexcept {

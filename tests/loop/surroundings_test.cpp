@@ -48,3 +48,14 @@ TEST_CASE("an unknown name in RINGWIRE_MASK is refused by name", "[surroundings]
   CHECK(error == ringwire::Error::invalid_option);
   CHECK(ringwire::explain(error).find("warp_drive") != std::string::npos);
 }
+
+TEST_CASE("a wait ends at a time of the clock, at once when that has passed, or never", "[surroundings]") {
+  World world;
+  world.kernel.time = 100;
+  CHECK(ringwire::loop::time_until(world.surroundings, 130) == 30);
+  CHECK(ringwire::loop::time_until(world.surroundings, 100) == 0);
+  CHECK(ringwire::loop::time_until(world.surroundings, 7) == 0);
+  CHECK(ringwire::loop::time_until(world.surroundings, UINT64_MAX) == ringwire::kernel::wait_forever);
+  world.kernel.time = 0;
+  CHECK(ringwire::loop::time_until(world.surroundings, UINT64_MAX - 1) == INT64_MAX);
+}
