@@ -25,7 +25,9 @@ Balancer::Balancer(const loop::Surroundings& surroundings, std::vector<loop::Loo
       bell_{with_.kernel, 1},
       ring_{with_.kernel},
       policy_{with_.options.balancing, loops_.size()},
-      delivered_(loops_.size()) {}
+      delivered_(loops_.size()) {
+  RINGWIRE_ASSERT(!loops_.empty());
+}
 
 void Balancer::add_listener(int fd) {
   RINGWIRE_ASSERT(!ring_.is_open());
@@ -93,6 +95,7 @@ void Balancer::dispatch(const uring::Completion& done) noexcept {
   const uring::Token token = done.token;
   switch (token.op) {
     case uring::Op::accept: {
+      RINGWIRE_ASSERT(token.slot < acceptors_.size(), "listener {} of {}", token.slot, acceptors_.size());
       const int fd = acceptors_[token.slot].on_accept(done, now_);
       if (fd >= 0) assign(fd);
       return;
@@ -139,6 +142,8 @@ void Balancer::flush() noexcept {
 }
 
 void Balancer::send(const Message& message) noexcept {
+  RINGWIRE_ASSERT(message.loop < loops_.size(), "loop {} of {}", message.loop, loops_.size());
+
   const bool is_end = (message.content & end_bit) != 0;
   const uring::Token theirs{is_end ? uring::Op::handoff_end : uring::Op::handoff, 0, 0};
   const uring::Token ours{uring::Op::handoff_send, message.loop, message.content};
@@ -147,11 +152,16 @@ void Balancer::send(const Message& message) noexcept {
 }
 
 void Balancer::begin_stop() noexcept {
+  RINGWIRE_ASSERT(!stopping_);
+  RINGWIRE_ASSERT(!ended_);
+
   stopping_ = true;
   for (loop::Acceptor& acceptor : acceptors_) acceptor.begin_close();
 }
 
 void Balancer::flush_stop() noexcept {
+  RINGWIRE_ASSERT(stopping_);
+
   for (const loop::Acceptor& acceptor : acceptors_) {
     if (!acceptor.is_closed()) return;
   }
