@@ -3,7 +3,7 @@
 // Leaves to others: finding the particulars; they come in through `base::fail`.
 #include "lib/base/error.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <string_view>
 #include <utility>

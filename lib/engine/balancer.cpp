@@ -5,7 +5,6 @@
 #include "lib/base/error.hpp"
 #include "lib/uring/prep.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace ringwire::engine {
@@ -27,7 +26,9 @@ Balancer::Balancer(const loop::Surroundings& surroundings, std::vector<loop::Loo
       bell_{with_.kernel, 1},
       ring_{with_.kernel},
       policy_{with_.options.balancing, loops_.size()},
-      delivered_(loops_.size()) {}
+      delivered_(loops_.size()) {
+  RINGWIRE_ASSERT(!loops_.empty());
+}
 
 void Balancer::add_listener(int fd) {
   RINGWIRE_ASSERT(!ring_.is_open());
@@ -53,7 +54,9 @@ std::error_code Balancer::open() {
 }
 
 void Balancer::close() noexcept {
-  bell_.close();
+  std::vector<loop::Mail> rest;
+  bell_.close(rest);
+  RINGWIRE_ASSERT(rest.empty(), "{} letters to the balancer", rest.size());
   ring_.close();
   for (loop::Acceptor& acceptor : acceptors_) acceptor.close_now(with_.kernel);
   if (event_fd_ >= 0) with_.kernel.close(std::exchange(event_fd_, -1));
@@ -79,18 +82,8 @@ void Balancer::submit_and_wait() noexcept {
   if (has_work) {
     ring_.submit_and_wait(0, 0);
   } else {
-    ring_.submit_and_wait(1, wait_time());
+    ring_.submit_and_wait(1, loop::time_until(with_, loop::first_resume(acceptors_)));
   }
-}
-
-std::int64_t Balancer::wait_time() noexcept {
-  kernel::Nanoseconds until = UINT64_MAX;
-  for (const loop::Acceptor& acceptor : acceptors_) {
-    if (acceptor.resume_at() != 0) until = std::min(until, acceptor.resume_at());
-  }
-  if (until == UINT64_MAX) return kernel::wait_forever;
-  const kernel::Nanoseconds now = with_.kernel.now();
-  return until <= now ? 0 : static_cast<std::int64_t>(until - now);
 }
 
 void Balancer::reap() noexcept {
@@ -106,6 +99,7 @@ void Balancer::dispatch(const uring::Completion& done) noexcept {
   const uring::Token token = done.token;
   switch (token.op) {
     case uring::Op::accept: {
+      RINGWIRE_ASSERT(token.slot < acceptors_.size(), "listener {} of {}", token.slot, acceptors_.size());
       const int fd = acceptors_[token.slot].on_accept(done, now_);
       if (fd >= 0) assign(fd);
       return;
@@ -130,6 +124,9 @@ void Balancer::dispatch(const uring::Completion& done) noexcept {
 }
 
 void Balancer::assign(int fd) noexcept {
+  RINGWIRE_ASSERT(fd >= 0);
+  RINGWIRE_ASSERT(!ended_, "descriptor {} came after the loops were told the last count", fd);
+
   const auto loop = static_cast<std::uint32_t>(policy_.assign());
   undelivered_.push_back({loop, static_cast<std::uint32_t>(fd)});
   delivered_[loop] = (delivered_[loop] + 1) % loop::Loop::handoffs_modulus;
@@ -145,8 +142,7 @@ bool Balancer::make_room(unsigned count) noexcept {
 void Balancer::flush() noexcept {
   queue_full_ = false;
   for (loop::Acceptor& acceptor : acceptors_) {
-    if (acceptor.wants_close() && make_room(2)) acceptor.arm_close(ring_);
-    if (acceptor.wants_accept(now_) && make_room(1)) acceptor.arm_accept(ring_);
+    if (!acceptor.flush(ring_, now_)) queue_full_ = true;
   }
   if (event_due_ && make_room(1)) {
     uring::prep_read(ring_.next_sqe({uring::Op::event, 0, 0}), event_fd_, event_bytes_);
@@ -160,6 +156,8 @@ void Balancer::flush() noexcept {
 }
 
 void Balancer::send(const Message& message) noexcept {
+  RINGWIRE_ASSERT(message.loop < loops_.size(), "loop {} of {}", message.loop, loops_.size());
+
   const bool is_end = (message.content & end_bit) != 0;
   const uring::Token theirs{is_end ? uring::Op::handoff_end : uring::Op::handoff, 0, 0};
   const uring::Token ours{uring::Op::handoff_send, message.loop, message.content};
@@ -168,11 +166,16 @@ void Balancer::send(const Message& message) noexcept {
 }
 
 void Balancer::begin_stop() noexcept {
+  RINGWIRE_ASSERT(!stopping_);
+  RINGWIRE_ASSERT(!ended_);
+
   stopping_ = true;
   for (loop::Acceptor& acceptor : acceptors_) acceptor.begin_close();
 }
 
 void Balancer::flush_stop() noexcept {
+  RINGWIRE_ASSERT(stopping_);
+
   for (const loop::Acceptor& acceptor : acceptors_) {
     if (!acceptor.is_closed()) return;
   }

@@ -67,7 +67,6 @@ class Balancer {
   [[nodiscard]] bool make_room(unsigned count) noexcept;
   void begin_stop() noexcept;
   void flush_stop() noexcept;
-  [[nodiscard]] std::int64_t wait_time() noexcept;
 
   loop::Surroundings with_;
   std::vector<loop::Loop*> loops_;

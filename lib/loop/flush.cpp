@@ -12,7 +12,9 @@ void Loop::flush() noexcept {
   pool_.publish();
   queue_full_ = false;
 
-  flush_acceptors();
+  for (Acceptor& acceptor : acceptors_) {
+    if (!acceptor.flush(ring_, shared_.now)) queue_full_ = true;
+  }
   flush_dialing();
   // Two SQEs are the most a connection needs, and a linked pair must go out in one submit.
   while (!shared_.due.empty() && make_room(2)) {
@@ -59,13 +61,6 @@ void Loop::move_timer(Client& client) noexcept {
   // Activity moves the deadline away all the time; the timer is moved only when it would fire too late. Fired
   // too early, it looks again.
   if (!client.timer.armed() || deadline < client.timer.deadline()) wheel_.arm(client.timer, deadline);
-}
-
-void Loop::flush_acceptors() noexcept {
-  for (Acceptor& acceptor : acceptors_) {
-    if (acceptor.wants_close() && make_room(2)) acceptor.arm_close(ring_);
-    if (acceptor.wants_accept(shared_.now) && make_room(1)) acceptor.arm_accept(ring_);
-  }
 }
 
 void Loop::release() noexcept {

@@ -91,7 +91,9 @@ bool Loop::lap() {
 }
 
 void Loop::close() noexcept {
-  mailbox_->close();
+  std::vector<Mail> rest;
+  mailbox_->close(rest);
+  for (Mail& letter : rest) guard("a posted task", [&] { letter(nullptr, Error::closed); });
   wheel_.cancel(tick_timer_);
   wheel_.cancel(stop_timer_);
   ring_.close();

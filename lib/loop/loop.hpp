@@ -154,7 +154,6 @@ class Loop {
   void log_exception(const char* what) noexcept;
   // flush.cpp
   void flush_connection(Client& client) noexcept;
-  void flush_acceptors() noexcept;
   void flush_dialing() noexcept;
   void move_timer(Client& client) noexcept;
   // adopt.cpp

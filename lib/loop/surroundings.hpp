@@ -11,6 +11,7 @@
 #include "lib/uring/allowed.hpp"
 #include "lib/uring/features.hpp"
 
+#include <cstdint>
 #include <system_error>
 
 namespace ringwire::loop {
@@ -37,6 +38,9 @@ struct Surroundings {
   const base::Log& log;
   Owner& owner;
 };
+
+/// How long to wait until a time of the clock, as `Ring::submit_and_wait` takes it; UINT64_MAX = for ever.
+[[nodiscard]] std::int64_t time_until(const Surroundings& with, kernel::Nanoseconds until) noexcept;
 
 /// All features but those masked by `Options::mask` and RINGWIRE_MASK. A bad name is `Error::invalid_option`.
 [[nodiscard]] std::error_code wanted_features(const Surroundings& with, uring::Features& wanted);

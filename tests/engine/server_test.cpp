@@ -23,7 +23,7 @@
 namespace ringwire::engine {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::ForwardingKernel;
 using test::open_descriptors;
 using test::RecordingHandler;
@@ -121,7 +121,7 @@ TEST_CASE("an exception from on_boot starts nothing and is reported") {
   at.handler.boot = [](Engine&) -> Action { throw std::runtime_error("no configuration"); };
   const std::size_t before = open_descriptors();
   CHECK(at.run() == Error::handler_failed);
-  CHECK_THAT(at.explanation, Contains("on_boot"));
+  CHECK_THAT(at.explanation, contains("on_boot"));
   CHECK(at.kernel.threads.empty());
   CHECK(open_descriptors() == before);
 }
@@ -143,7 +143,7 @@ TEST_CASE("a bad option is refused before a single socket is opened") {
 TEST_CASE("without an address there is nothing to start") {
   Stage at;
   CHECK(at.run({}) == Error::invalid_address);
-  CHECK_THAT(at.explanation, Contains("no address"));
+  CHECK_THAT(at.explanation, contains("no address"));
 }
 
 TEST_CASE("when the second address cannot be had, the first is given back") {
@@ -152,7 +152,7 @@ TEST_CASE("when the second address cannot be had, the first is given back") {
   CHECK(at.run({any_port, "tulip://howdy:1"}) == Error::unsupported_protocol);
   CHECK(open_descriptors() == before);
   CHECK(at.run({any_port, "tcp://192.0.2.1:0"}) == std::errc::address_not_available);
-  CHECK_THAT(at.explanation, Contains("tcp://192.0.2.1:0"));
+  CHECK_THAT(at.explanation, contains("tcp://192.0.2.1:0"));
   CHECK(open_descriptors() == before);
   CHECK(at.handler.record().boots == 0);
 }
@@ -165,7 +165,7 @@ TEST_CASE("a thread that cannot be started ends all others, whichever it is") {
     at.kernel.failing_thread = failing;
     const std::size_t before = open_descriptors();
     CHECK(at.run() == std::errc::resource_unavailable_try_again);
-    CHECK_THAT(at.explanation, Contains(names.at(static_cast<std::size_t>(failing))));
+    CHECK_THAT(at.explanation, contains(names.at(static_cast<std::size_t>(failing))));
     CHECK(open_descriptors() == before);
     CHECK(at.handler.record().shutdowns == 0);
   }
@@ -187,7 +187,7 @@ TEST_CASE("a ring that cannot be opened ends the start, and is explained to who 
     at.kernel.ring_results[failing] = -EPERM;
     const std::size_t before = open_descriptors();
     CHECK(at.run() == Error::io_uring_forbidden);
-    CHECK_THAT(at.explanation, Contains("not permitted"));
+    CHECK_THAT(at.explanation, contains("not permitted"));
     CHECK(open_descriptors() == before);
     CHECK(at.handler.record().boots == 1);
     CHECK(at.handler.record().shutdowns == 0);
@@ -198,7 +198,7 @@ TEST_CASE("an unknown name in RINGWIRE_MASK ends the start") {
   Stage at;
   at.kernel.variables["RINGWIRE_MASK"] = "everything";
   CHECK(at.run() == Error::invalid_option);
-  CHECK_THAT(at.explanation, Contains("'everything'"));
+  CHECK_THAT(at.explanation, contains("'everything'"));
 }
 
 TEST_CASE("new rings are forbidden in each thread that has its ring, and only under lockdown") {
@@ -218,7 +218,7 @@ TEST_CASE("RINGWIRE_LOCKDOWN is the option, and a value it does not know ends th
   CHECK(at.kernel.forbids == 3);
   at.kernel.variables["RINGWIRE_LOCKDOWN"] = "yes";
   CHECK(at.run() == Error::invalid_option);
-  CHECK_THAT(at.explanation, Contains("RINGWIRE_LOCKDOWN"));
+  CHECK_THAT(at.explanation, contains("RINGWIRE_LOCKDOWN"));
 }
 
 TEST_CASE("a thread that cannot be locked down keeps all others from serving, whichever it is") {
@@ -229,7 +229,7 @@ TEST_CASE("a thread that cannot be locked down keeps all others from serving, wh
     at.kernel.forbid_results[failing] = -EINVAL;
     const std::size_t before = open_descriptors();
     CHECK(at.run() == Error::lockdown_failed);
-    CHECK_THAT(at.explanation, Contains("seccomp") && Contains("start without the option"));
+    CHECK_THAT(at.explanation, contains("seccomp") && contains("start without the option"));
     CHECK(open_descriptors() == before);
     CHECK(at.handler.record().shutdowns == 0);
   }
@@ -279,12 +279,12 @@ TEST_CASE("the log says how many loops run with which features, and RINGWIRE_LOG
   at.kernel.variables["RINGWIRE_LOG"] = "info";
   CHECK_FALSE(at.run());
   REQUIRE(lines.size() == 1);
-  CHECK_THAT(lines[0], Contains("2 loop(s)") && Contains("features: none"));
+  CHECK_THAT(lines[0], contains("2 loop(s)") && contains("features: none"));
   lines.clear();
   at.options.lockdown = true;
   CHECK_FALSE(at.run());
   REQUIRE(lines.size() == 1);
-  CHECK_THAT(lines[0], Contains("features: none; locked down"));
+  CHECK_THAT(lines[0], contains("features: none; locked down"));
 }
 
 TEST_CASE("the log names every feature but the one that the option or the environment masks") {

@@ -55,3 +55,14 @@ TEST_CASE("a ring takes ringwire's requests only when the option says lockdown",
   world.options.lockdown = true;
   CHECK(ringwire::loop::wanted_requests(world.surroundings) == ringwire::uring::Requests::ours);
 }
+
+TEST_CASE("a wait ends at a time of the clock, at once when that has passed, or never", "[surroundings]") {
+  World world;
+  world.kernel.time = 100;
+  CHECK(ringwire::loop::time_until(world.surroundings, 130) == 30);
+  CHECK(ringwire::loop::time_until(world.surroundings, 100) == 0);
+  CHECK(ringwire::loop::time_until(world.surroundings, 7) == 0);
+  CHECK(ringwire::loop::time_until(world.surroundings, UINT64_MAX) == ringwire::kernel::wait_forever);
+  world.kernel.time = 0;
+  CHECK(ringwire::loop::time_until(world.surroundings, UINT64_MAX - 1) == INT64_MAX);
+}

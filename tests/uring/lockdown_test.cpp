@@ -19,7 +19,7 @@
 namespace ringwire::uring {
 namespace {
 
-using Catch::Matchers::Contains;
+using test::contains;
 using test::ScriptKernel;
 
 constexpr unsigned disabled = IORING_SETUP_R_DISABLED;
@@ -92,7 +92,7 @@ TEST_CASE("a kernel that refuses a step of the lockdown gives no ring at all, an
     Ring ring{kernel};
     const std::error_code error = ring.open(8, 16, {}, Requests::ours);
     CHECK(error == Error::lockdown_failed);
-    CHECK_THAT(explain(error), Contains(refusal.says) && Contains("start without the option"));
+    CHECK_THAT(explain(error), contains(refusal.says) && contains("start without the option"));
     CHECK_FALSE(ring.is_open());
     CHECK(kernel.rings_count() == 0);
   }

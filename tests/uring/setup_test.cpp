@@ -12,7 +12,7 @@
 namespace ringwire::uring {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::ScriptKernel;
 
 constexpr unsigned always = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
@@ -91,7 +91,7 @@ TEST_CASE("no memory for the smallest ring says how large it is and what the lim
   Ring ring{kernel};
   const std::error_code error = ring.open(1024, 8192, Features::all());
   CHECK(error == Error::memlock_too_small);
-  CHECK_THAT(explain(error), Contains("128 + 1024 entries") && Contains("64 KiB") && Contains("ulimit -l"));
+  CHECK_THAT(explain(error), contains("128 + 1024 entries") && contains("64 KiB") && contains("ulimit -l"));
   CHECK(kernel.open_ring_results.empty());
   CHECK_FALSE(ring.is_open());
 }
@@ -127,7 +127,7 @@ TEST_CASE("a refusal says cause and cure") {
     Ring ring{kernel};
     const std::error_code error = ring.open(1024, 8192, Features::all());
     CHECK(error == refusal.error);
-    CHECK_THAT(explain(error), Contains(refusal.says) && Contains(refusal.advises));
+    CHECK_THAT(explain(error), contains(refusal.says) && contains(refusal.advises));
     CHECK(kernel.open_ring_results.empty());
     CHECK(kernel.rings_count() == 0);
   }
@@ -191,7 +191,7 @@ TEST_CASE("a kernel without multishot receive is too old, and is told apart by n
   Ring ring{kernel};
   const std::error_code error = ring.open(8, 16, Features::all());
   CHECK(error == Error::kernel_too_old);
-  CHECK_THAT(explain(error), Contains("multishot recv"));
+  CHECK_THAT(explain(error), contains("multishot recv"));
   CHECK_FALSE(ring.is_open());
   CHECK(kernel.rings_count() == 0);
 }
