@@ -3,25 +3,19 @@
 //
 // Leaves to others: what a run is and what must hold in it (`swarm.hpp`), how a failure is made smaller
 // (`trial.hpp`).
+#include "tests/sim/many.hpp"
 #include "tests/sim/swarm.hpp"
 #include "tests/sim/trial.hpp"
 
 #include "lib/kernel/sim/errors.hpp"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
 #include <charconv>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -45,71 +39,15 @@ The same seed and the same build give the same trace, byte for byte. Exit code 1
 as a seed and as a list of choices that is as short as it could be made.)";
 
 struct Settings {
-  std::uint64_t seeds = 10'000;
-  std::uint64_t first = 0;
+  Batch batch;
   std::optional<std::uint64_t> seed;
-  std::optional<Scenario> scenario;
   std::optional<std::vector<std::uint32_t>> replay;
   bool trace = false;
   bool verbose = false;
-  unsigned jobs = 0;
 };
-
-// What the workers add up, in memory they share with their parent.
-struct Shared {
-  std::atomic<std::uint64_t> next{0};
-  std::atomic<bool> stop{false};
-  std::atomic<std::uint64_t> steps{0};
-  std::atomic<std::uint64_t> completions{0};
-  std::atomic<std::uint64_t> faults{0};
-  std::atomic<std::uint64_t> connections{0};
-  std::atomic<std::uint64_t> bytes{0};
-  std::atomic<std::uint64_t> runs{0};
-  std::atomic<std::uint64_t> kinds[kernel::sim::faults_count]{};
-  std::atomic<std::uint64_t> errors[64][136]{};   // By opcode and errno.
-  std::atomic<std::uint64_t> current[256]{};      // The seed each worker is at.
-  std::atomic<std::uint64_t> failed{UINT64_MAX};  // The seed that broke a rule.
-};
-
-Scenario scenario_of(const Settings& settings, std::uint64_t seed) {
-  return settings.scenario.value_or(static_cast<Scenario>(seed % scenario_names.size()));
-}
 
 Subject subject_of(Scenario scenario) {
   return [scenario](kernel::sim::Choices& choices) { return run_swarm(choices, scenario).violation; };
-}
-
-void add(Shared& shared, const Outcome& outcome, kernel::sim::Faults& faults) {
-  constexpr auto relaxed = std::memory_order_relaxed;
-  shared.steps.fetch_add(outcome.steps, relaxed);
-  shared.completions.fetch_add(outcome.completions, relaxed);
-  shared.faults.fetch_add(outcome.faults, relaxed);
-  shared.connections.fetch_add(outcome.connections, relaxed);
-  shared.bytes.fetch_add(outcome.bytes, relaxed);
-  shared.runs.fetch_add(1, relaxed);
-  for (std::size_t kind = 0; kind < kernel::sim::faults_count; ++kind) {
-    shared.kinds[kind].fetch_add(faults.count(static_cast<kernel::sim::Fault>(kind)), relaxed);
-  }
-  for (const auto& [key, count] : faults.errors()) {
-    shared.errors[key.first][static_cast<std::size_t>(-key.second)].fetch_add(count, relaxed);
-  }
-}
-
-// A worker takes seeds in small batches until there are none.
-void work(const Settings& settings, Shared& shared, unsigned worker) {
-  while (!shared.stop) {
-    const std::uint64_t seed = settings.first + shared.next.fetch_add(1);
-    if (seed >= settings.first + settings.seeds) return;
-    shared.current[worker] = seed;
-    kernel::sim::SeededChoices choices{seed};
-    Swarm swarm{choices, draw_plan(choices, scenario_of(settings, seed))};
-    const Outcome outcome = swarm.run();
-    add(shared, outcome, swarm.world().kernel().faults());
-    if (outcome.violation.empty()) continue;
-    shared.failed = seed;
-    shared.stop = true;
-    std::_Exit(1);
-  }
 }
 
 int report_failure(std::uint64_t seed, Scenario scenario) {
@@ -129,53 +67,30 @@ int report_failure(std::uint64_t seed, Scenario scenario) {
   return 1;
 }
 
-void print_figures(const Settings& settings, const Shared& shared, double seconds) {
+void print_figures(const Settings& settings, const Figures& figures) {
   fmt::print(
       "{} seeds from {} in {:.0f} s: {} steps, {} completions, {} faults injected, {} connections, {} bytes "
       "checked\n",
-      shared.runs.load(), settings.first, seconds, shared.steps.load(), shared.completions.load(),
-      shared.faults.load(), shared.connections.load(), shared.bytes.load());
+      figures.runs, settings.batch.first, figures.seconds, figures.steps, figures.completions, figures.faults,
+      figures.connections, figures.bytes);
   if (!settings.verbose) return;
   for (std::size_t kind = 0; kind < kernel::sim::faults_count; ++kind) {
-    fmt::print("  {:18}{:>12}\n", name_of(static_cast<kernel::sim::Fault>(kind)), shared.kinds[kind].load());
+    fmt::print("  {:18}{:>12}\n", name_of(static_cast<kernel::sim::Fault>(kind)), figures.kinds[kind]);
   }
   for (const std::uint8_t opcode : kernel::sim::opcodes_with_errors()) {
     fmt::print("  {}:", kernel::sim::opcode_name(opcode));
     for (const int error : kernel::sim::errors_of(opcode)) {
-      fmt::print(" {} {}", kernel::sim::error_name(error), shared.errors[opcode][error].load());
+      const auto found = figures.errors.find({opcode, error});
+      fmt::print(" {} {}", kernel::sim::error_name(error), found == figures.errors.end() ? 0 : found->second);
     }
     fmt::print("\n");
   }
 }
 
 int run_many(const Settings& settings) {
-  void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return 2;
-  Shared& shared = *new (memory) Shared;
-  const auto begin = std::chrono::steady_clock::now();
-  const unsigned jobs =
-      settings.jobs != 0 ? settings.jobs : static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN));
-  std::vector<pid_t> workers;
-  for (unsigned worker = 0; worker < jobs; ++worker) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      work(settings, shared, worker);
-      std::_Exit(0);
-    }
-    workers.push_back(child);
-  }
-  for (std::size_t left = workers.size(); left > 0; --left) {
-    int status = 0;
-    const pid_t ended = ::wait(&status);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) continue;
-    const auto worker =
-        static_cast<std::size_t>(std::find(workers.begin(), workers.end(), ended) - workers.begin());
-    shared.stop = true;
-    shared.failed = shared.current[worker].load();
-  }
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-  if (shared.failed != UINT64_MAX) return report_failure(shared.failed, scenario_of(settings, shared.failed));
-  print_figures(settings, shared, elapsed.count());
+  const Figures figures = run_batch(settings.batch);
+  if (figures.failed) return report_failure(*figures.failed, scenario_of(settings.batch, *figures.failed));
+  print_figures(settings, figures);
   return 0;
 }
 
@@ -187,7 +102,7 @@ int run_one(const Settings& settings) {
   } else {
     choices = std::make_unique<kernel::sim::SeededChoices>(seed);
   }
-  Swarm swarm{*choices, draw_plan(*choices, scenario_of(settings, seed))};
+  Swarm swarm{*choices, draw_plan(*choices, scenario_of(settings.batch, seed))};
   if (settings.trace) swarm.world().keep_trace();
   const Outcome outcome = swarm.run();
   if (settings.trace) fmt::print("{}", swarm.world().trace());
@@ -217,13 +132,13 @@ int read_option(Settings& settings, const std::vector<std::string_view>& words, 
   if (word == "--verbose") return settings.verbose = true, 1;
   if (index + 1 == words.size()) misused(fmt::format("unknown option, or a value is missing: {}", word));
   const std::string_view value = words[index + 1];
-  if (word == "--seeds") return settings.seeds = number(value), 2;
-  if (word == "--first") return settings.first = number(value), 2;
+  if (word == "--seeds") return settings.batch.count = number(value), 2;
+  if (word == "--first") return settings.batch.first = number(value), 2;
   if (word == "--seed") return settings.seed = number(value), 2;
-  if (word == "--jobs") return settings.jobs = static_cast<unsigned>(number(value)), 2;
+  if (word == "--jobs") return settings.batch.jobs = static_cast<unsigned>(number(value)), 2;
   if (word == "--scenario") {
-    settings.scenario = find_scenario(value);
-    if (!settings.scenario) misused(fmt::format("no scenario is named {}", value));
+    settings.batch.scenario = find_scenario(value);
+    if (!settings.batch.scenario) misused(fmt::format("no scenario is named {}", value));
     return 2;
   }
   if (word == "--replay") {

@@ -94,6 +94,7 @@ void bend(Plan& plan, Scenario scenario) {
       plan.options.sq_entries = 4;
       plan.options.cq_entries = 8;
       plan.fault_rates[static_cast<std::size_t>(Fault::burst)] = 900;
+      plan.fault_rates[static_cast<std::size_t>(Fault::enter_busy)] = 200;
       break;
     case Scenario::closing:
       plan.close_rate = 300;

@@ -29,6 +29,7 @@ Swarm::Swarm(kernel::sim::Choices& choices, Plan plan)
   plan_.apply(world_);
   world_.kernel().set_remote(remote_port, kernel::sim::Remote::accepts);
   world_.kernel().set_remote(remote_port + 1, kernel::sim::Remote::silent);
+  world_.kernel().set_remote(remote_port + 2, kernel::sim::Remote::silent);
 }
 
 void Swarm::violate(const std::string& what) {
@@ -170,10 +171,11 @@ void Swarm::write_from_outside(Link& link) {
 
 void Swarm::dial() {
   const std::size_t loop = choices_.draw(static_cast<std::uint32_t>(engine_->loops_count()));
-  constexpr std::array ports{remote_port, std::uint16_t{remote_port + 1}, std::uint16_t{remote_port + 2}};
-  const auto error =
-      engine_->loop(loop).connect(fmt::format("tcp://127.0.0.1:{}", ports[choices_.draw(ports.size())]),
-                                  [this](std::error_code) { ++kept_; });
+  // One accepts, one answers late, one never (while there are descriptors for that), one refuses.
+  std::uint32_t which = choices_.draw(4);
+  if (which == 2 && plan_.descriptors_max < 100) which = 3;
+  const auto error = engine_->loop(loop).connect(fmt::format("tcp://127.0.0.1:{}", remote_port + which),
+                                                 [this](std::error_code) { ++kept_; });
   if (!error) ++promised_;
 }
 

@@ -72,6 +72,7 @@ class Swarm : public Handler {
     bool closed = false;
     bool closing = false;  // The handler said close or abort.
     bool aborted = false;
+    bool lazy = false;          // Its handler reads nothing until everybody wants to leave.
     bool close_asked = false;   // Through a handle.
     bool may_time_out = false;  // The clock may close it, and nobody can see that from outside.
     bool outside = false;       // Only another thread writes to it, with ConnRef::write.

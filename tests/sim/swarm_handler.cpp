@@ -27,6 +27,7 @@ Action Swarm::on_open(Conn& conn) {
   conn.emplace_context<std::size_t>(link.peer);
   ++outcome_.connections;
   link.outside = choices_.draw(4) == 1;
+  link.lazy = choices_.draw(6) == 1;
   link.may_time_out = plan_.options.idle_timeout.count() != 0;
   if (choices_.draw(4) == 1) write(conn, link);
   return whim(conn, link);
@@ -91,6 +92,11 @@ Action Swarm::on_close(Conn& conn, std::error_code reason) {
   ++closed_count_;
   expect(link, conn.peek());  // Unread bytes can still be looked at.
   if (conn.write("late") != Written::refused) violate("a write inside on_close was taken");
+  if (choices_.draw(8) ==
+      1) {  // Perhaps the last letter of this loop: then nobody reads it, and it is answered.
+    ++posted_;
+    link.ref.post([this](Conn*) { ++posts_run_; });
+  }
   return Action::none;
 }
 
@@ -107,6 +113,7 @@ void Swarm::on_shutdown(Engine& engine) {
 
 void Swarm::take(Conn& conn, Link& link) {
   const std::size_t size = conn.inbound_size();
+  if (link.lazy && !calm_) return;
   switch (choices_.draw(6)) {
     case 0:
       return expect(link, conn.next());
