@@ -1,11 +1,12 @@
 // What the tests on the real kernel share: a ring, and sockets to try it on.
 //
-// The suite runs a second time with RINGWIRE_MASK=all, so every ring here takes its features from there.
+// The suite runs again with RINGWIRE_MASK=all and with RINGWIRE_KERNEL=epoll, so every ring here takes its
+// features and its kernel from there.
 #pragma once
 
-#include "lib/kernel/linux.hpp"
 #include "lib/uring/ring.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/real_kernel.hpp"
 #include "tests/support/wait.hpp"
 
 #include <sys/socket.h>
@@ -22,7 +23,7 @@ namespace ringwire::test {
 /// All features but those RINGWIRE_MASK takes away.
 inline uring::Features wanted_features() {
   uring::Features mask;
-  REQUIRE_FALSE(uring::parse_mask(kernel::Linux{}.environment("RINGWIRE_MASK"), mask));
+  REQUIRE_FALSE(uring::parse_mask(real_kernel().environment("RINGWIRE_MASK"), mask));
   uring::Features wanted = uring::Features::all();
   wanted.remove(mask);
   return wanted;
@@ -47,7 +48,7 @@ struct RealRing {
     return all;
   }
 
-  kernel::Linux kernel;
+  kernel::Kernel& kernel = real_kernel();
   uring::Ring ring{kernel};
 };
 
