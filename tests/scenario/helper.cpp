@@ -5,6 +5,7 @@
 // Leaves to others: what is expected. Invariant: every question gets one line of answer.
 //
 // Words: loops=N stop_timeout=MS nofile=N memlock=BYTES user=UID deny=ERRNO signal sq=N cq=N buffers=N
+//        kernel=NAME log
 // Questions: fds count cpu stop
 #include <ringwire/ringwire.hpp>
 
@@ -24,6 +25,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -38,6 +40,11 @@ struct Setup {
   unsigned deny = 0;
 };
 
+// Lines of the log stand among the answers, as "log warn …".
+void print_log(ringwire::LogLevel level, std::string_view line) {
+  std::cout << (level == ringwire::LogLevel::warn ? "log warn " : "log ") << line << std::endl;
+}
+
 bool take(std::string_view word, std::string_view name, unsigned long& value) {
   if (!word.starts_with(name) || word.size() <= name.size() || word[name.size()] != '=') return false;
   value = std::strtoul(word.data() + name.size() + 1, nullptr, 10);
@@ -47,10 +54,13 @@ bool take(std::string_view word, std::string_view name, unsigned long& value) {
 Setup parse(int count, char** words) {
   Setup setup;
   setup.options.log_level = ringwire::LogLevel::off;
+  setup.options.log_sink = print_log;
   for (int index = 1; index < count; ++index) {
     const std::string_view word{words[index]};
     unsigned long value = 0;
     if (word == "signal") setup.options.stop_on_signal = true;
+    if (word == "log") setup.options.log_level = ringwire::LogLevel::info;
+    if (word.starts_with("kernel=")) setenv("RINGWIRE_KERNEL", words[index] + 7, 1);
     if (take(word, "loops", value)) setup.options.loops = value;
     if (take(word, "stop_timeout", value)) setup.options.stop_timeout = std::chrono::milliseconds{value};
     if (take(word, "sq", value)) setup.options.sq_entries = value;
@@ -69,15 +79,17 @@ bool limit(__rlimit_resource what, unsigned long value) {
   return setrlimit(what, &both) == 0;
 }
 
-// From here on io_uring_setup answers `error`, as in a container with a strict profile.
+// From here on io_uring's three calls answer `error`, as in a container with a strict profile.
 bool deny_io_uring(unsigned error) {
   sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_enter, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_register, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error & SECCOMP_RET_DATA)),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  const sock_fprog filter{4, program};
+  const sock_fprog filter{std::size(program), program};
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
          prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
