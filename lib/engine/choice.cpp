@@ -95,7 +95,7 @@ std::error_code choose_kernel(const Options& options, const Kernels& kernels, ke
     return base::fail(error, base::last_detail(error) + ", and epoll was ruled out (Options::kernel)");
   }
   make_log(options, kernels.uring)
-      .warn("io_uring cannot be used; epoll takes its place and costs more CPU. {}", explain(error));
+      .warn("io_uring cannot be used; epoll takes its place and costs more CPU. Why: {}", explain(error));
   chosen = &kernels.epoll;
   return {};
 }
