@@ -26,13 +26,14 @@ void Ring::run(Request request, Chain rest) noexcept {
   task.request = request;
   const std::optional<int> res = begin(task, rest);
   if (!res) return;  // It waits, and has taken the rest along.
+  restore_blocking(task);
   finish(request, *res, 0);
   complete_cancelled();
   if (!rest.empty()) go_on(request, *res, std::move(rest));
 }
 
-// What is linked behind a request that has completed. It was checked, but not copied, when it was submitted:
-// behind one that waits, the reactor links nothing that points to something.
+// What is linked behind a request that has completed. It is looked at only now: behind one that waits, the
+// reactor links nothing that points to memory.
 void Ring::go_on(const Request& request, int res, Chain rest) noexcept {
   RINGWIRE_ASSERT(!rest.empty());
   if (breaks_link(request, res)) {

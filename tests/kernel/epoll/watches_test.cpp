@@ -5,7 +5,15 @@
 #include "tests/support/catch.hpp"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <cstddef>
+#include <iterator>
+#include <thread>
 
 namespace ringwire::kernel::epoll {
 namespace {
@@ -140,6 +148,38 @@ TEST_CASE("a wait is never shorter than its timeout", "[epoll]") {
     const Nanoseconds before = kernel.now();
     CHECK(at.watches.wait(timeout) == 0);
     CHECK(kernel.now() - before >= static_cast<Nanoseconds>(timeout));
+  }
+}
+
+// The calling thread may not use epoll_pwait2(2) any more, as in a container whose filter is older than it.
+bool deny_pwait2(unsigned error) {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter{std::size(program), program};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+TEST_CASE("where waits cannot be told in nanoseconds, they are rounded up", "[epoll]") {
+  for (const int error : {ENOSYS, EPERM}) {
+    Stage at;
+    bool denied = false;
+    int events = -1;
+    Nanoseconds took = 0;
+    std::thread filtered{[&] {
+      denied = deny_pwait2(static_cast<unsigned>(error));
+      const Nanoseconds before = Epoll{}.now();
+      events = at.watches.wait(1'300'000);
+      took = Epoll{}.now() - before;
+    }};
+    filtered.join();
+    CHECK(denied);
+    CHECK(events == 0);
+    CHECK(took >= 2'000'000);
   }
 }
 
