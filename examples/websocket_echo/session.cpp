@@ -115,6 +115,13 @@ Awaitable<void> serve(ringwire::asio::stream stream, const Settings& settings) {
     Request& request = parser.get();
     const bool has_body = parser.chunked() || parser.content_length().value_or(0) != 0;
     if (websocket::is_upgrade(request) && takes_websocket(request) && !has_body) {
+      // RFC 6455, 4.1: a client waits. Beast would not see these bytes, and take what follows them for a
+      // frame.
+      if (buffer.size() != 0) {
+        co_await beast::async_write(
+            stream, refuse(http::status::bad_request, "Frames come after the upgrade."), token);
+        co_return;
+      }
       co_return co_await serve_websocket(std::move(stream), parser.release(), settings);
     }
     if (has_body) request.keep_alive(false);  // Nobody reads the body: it would be taken for a request.

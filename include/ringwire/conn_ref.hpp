@@ -46,7 +46,7 @@ class ConnRef {
   /// CloseWithCallback.
   void close(Done done = nullptr) const;
 
-  /// Runs `task` with the connection, on its loop; with nullptr when it is gone.
+  /// Runs `task`, which must not be empty, with the connection, on its loop; with nullptr when it is gone.
   ///
   /// Example: `ref.post([](ringwire::Conn* conn) { if (conn) conn->abort(); });`
   void post(Function<void(Conn*)> task) const;

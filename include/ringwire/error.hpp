@@ -34,6 +34,8 @@ enum class Error {
   io_uring_forbidden,
   /// RLIMIT_MEMLOCK does not cover the ring and its buffers.
   memlock_too_small,
+  /// `Options::lockdown` was asked for, and the kernel refused a part of it; `explain` names which.
+  lockdown_failed,
 };
 
 /// The category of `Error`; its name is "ringwire".

@@ -24,7 +24,7 @@ class LoopRef {
   /// For ringwire itself: names the loop that reads `mailbox`.
   explicit LoopRef(std::shared_ptr<loop::Mailbox> mailbox) noexcept;
 
-  /// Runs `task` once on the loop's thread, after this call returned. Any thread.
+  /// Runs `task`, which must not be empty, once on the loop's thread, after this call returned. Any thread.
   ///
   /// Tasks of one thread run in the order they were posted. From the loop's own thread it costs no system
   /// call. When the loop has ended the answer is `Error::closed` and the task is destroyed without being run;

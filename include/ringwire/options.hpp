@@ -114,6 +114,13 @@ struct Options {
   /// Optional kernel features not to use: names separated by commas, or "all". See docs/kernel.md. The
   /// environment variable RINGWIRE_MASK adds to it.
   std::string_view mask = {};
+  /// Leave nothing of io_uring to whoever takes a loop over: each ring takes only the requests ringwire makes
+  /// (everything else is answered EACCES), and the engine's own threads cannot set up another (EPERM; they,
+  /// and what handlers start from them, also gain no privileges by exec). Other threads are not touched.
+  /// Where the kernel cannot do all of it, `run` fails with `Error::lockdown_failed`. The environment
+  /// variable RINGWIRE_LOCKDOWN=1 turns it on, and none turns it off. See docs/kernel.md. Source:
+  /// io_uring_register(2), IORING_REGISTER_RESTRICTIONS; seccomp(2).
+  bool lockdown = false;
 
   // -- log
 

@@ -3,10 +3,10 @@
 // Leaves to others: reading text (`lib/net`).
 #include <ringwire/address.hpp>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstddef>
-#include <iterator>
+#include <string>
 
 namespace ringwire {
 namespace {
@@ -43,36 +43,36 @@ bool is_mapped_ipv4(const Address& address) {
   return group(address, 5) == 0xFFFF;
 }
 
-void append_ipv4(fmt::memory_buffer& out, const std::uint8_t* ip) {
-  fmt::format_to(std::back_inserter(out), "{}.{}.{}.{}", ip[0], ip[1], ip[2], ip[3]);
+void append_ipv4(std::string& out, const std::uint8_t* ip) {
+  out += fmt::format("{}.{}.{}.{}", ip[0], ip[1], ip[2], ip[3]);
 }
 
-void append_ipv6(fmt::memory_buffer& out, const Address& address) {
+void append_ipv6(std::string& out, const Address& address) {
   if (is_mapped_ipv4(address)) {
-    fmt::format_to(std::back_inserter(out), "::ffff:");
+    out += "::ffff:";
     append_ipv4(out, &address.ip[12]);
   } else {
     const Run zeros = longest_zero_run(address);
     for (int index = 0; index < groups_count; ++index) {
       if (index == zeros.begin && zeros.end > 0) {
-        fmt::format_to(std::back_inserter(out), "::");
+        out += "::";
         index = zeros.end - 1;
         continue;
       }
       const bool first = index == 0 || (zeros.end > 0 && index == zeros.end);
-      fmt::format_to(std::back_inserter(out), "{}{:x}", first ? "" : ":", group(address, index));
+      out += fmt::format("{}{:x}", first ? "" : ":", group(address, index));
     }
   }
-  if (address.zone != 0) fmt::format_to(std::back_inserter(out), "%{}", address.zone);
+  if (address.zone != 0) out += fmt::format("%{}", address.zone);
 }
 
 }  // namespace
 
 std::string Address::host() const {
-  fmt::memory_buffer out;
+  std::string out;
   if (family == Family::ipv4) append_ipv4(out, ip.data());
   if (family == Family::ipv6) append_ipv6(out, *this);
-  return fmt::to_string(out);
+  return out;
 }
 
 std::string Address::to_string() const {

@@ -4,22 +4,21 @@
 #include "lib/base/assert.hpp"
 
 #include <fmt/args.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <iterator>
+#include <string>
 
 namespace ringwire::base {
 namespace {
 
-void append_values(fmt::memory_buffer& report, std::string_view format,
-                   std::initializer_list<CheckValue> values) {
+std::string with_values(std::string_view format, std::initializer_list<CheckValue> values) {
   fmt::dynamic_format_arg_store<fmt::format_context> store;
   for (const CheckValue& value : values) {
     std::visit([&store](const auto& plain) { store.push_back(plain); }, value);
   }
-  fmt::vformat_to(std::back_inserter(report), format, store);
+  return fmt::vformat(format, store);
 }
 
 }  // namespace
@@ -27,15 +26,11 @@ void append_values(fmt::memory_buffer& report, std::string_view format,
 void report_check(const Check& check, std::string_view format,
                   std::initializer_list<CheckValue> values) noexcept {
   try {
-    fmt::memory_buffer report;
-    fmt::format_to(std::back_inserter(report), "ringwire: {} at {}:{} in {}: `{}` does not hold",
-                   check.blame == Blame::ours ? "bug" : "misuse by the caller", check.file, check.line,
-                   check.function, check.condition);
-    if (!format.empty()) {
-      fmt::format_to(std::back_inserter(report), ": ");
-      append_values(report, format, values);
-    }
-    report.push_back('\n');
+    std::string report = fmt::format("ringwire: {} at {}:{} in {}: `{}` does not hold",
+                                     check.blame == Blame::ours ? "bug" : "misuse by the caller", check.file,
+                                     check.line, check.function, check.condition);
+    if (!format.empty()) report += ": " + with_values(format, values);
+    report += '\n';
     std::fwrite(report.data(), 1, report.size(), stderr);
   } catch (...) {
     std::fputs("ringwire: a check failed, and its report could not be formatted: ", stderr);

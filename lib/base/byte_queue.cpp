@@ -15,6 +15,8 @@ constexpr std::size_t capacity_min = 256;
 
 void ByteQueue::append(Bytes bytes) {
   if (bytes.empty()) return;
+  RINGWIRE_ASSERT(begin_ <= end_, "[{}, {})", begin_, end_);
+  RINGWIRE_ASSERT(end_ <= capacity_, "end {} of {}", end_, capacity_);
 
   if (bytes.size() > capacity_ - end_) {
     const std::size_t live = size();

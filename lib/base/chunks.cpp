@@ -46,6 +46,8 @@ Chunk* ChunkPool::acquire(std::size_t size) {
     chunk = std::construct_at(static_cast<Chunk*>(memory));
     chunk->room = chunk_sizes[index];
   }
+  RINGWIRE_ASSERT(chunk->next == nullptr);
+  RINGWIRE_ASSERT(chunk->end == 0, "an unused chunk holds [{}, {})", chunk->begin, chunk->end);
   lent_ += chunk->room;
   return chunk;
 }
@@ -100,12 +102,14 @@ void ChunkQueue::consume(ChunkPool& pool, std::size_t size) noexcept {
   RINGWIRE_ASSERT(size <= size_, "{} of {} bytes", size, size_);
   size_ -= size;
   while (size > 0) {
+    RINGWIRE_ASSERT(first_ != nullptr, "{} bytes are counted and not there", size);
     const std::size_t taken = std::min<std::size_t>(size, first_->end - first_->begin);
     first_->begin += static_cast<std::uint32_t>(taken);
     size -= taken;
     if (first_->begin == first_->end) pool.release(std::exchange(first_, first_->next));
   }
   if (first_ == nullptr) last_ = nullptr;
+  RINGWIRE_ASSERT((first_ == nullptr) == (size_ == 0), "{} bytes", size_);
 }
 
 Bytes ChunkQueue::front() const noexcept {

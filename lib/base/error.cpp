@@ -3,7 +3,7 @@
 // Leaves to others: finding the particulars; they come in through `base::fail`.
 #include "lib/base/error.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <string_view>
 #include <utility>
@@ -56,6 +56,10 @@ std::string_view advice_for(Error error) {
              "--ulimit memlock= in Docker), or need less: fewer loops, or smaller "
              "Options::recv_buffers_count or "
              "cq_entries.";
+    case Error::lockdown_failed:
+      return "Options::lockdown (or RINGWIRE_LOCKDOWN) needs io_uring restrictions (Linux 5.10) and seccomp "
+             "filters (CONFIG_SECCOMP_FILTER), and a container's profile must let seccomp and prctl pass. "
+             "Nothing is served half locked down: allow these, or start without the option.";
   }
   return {};
 }
@@ -127,6 +131,8 @@ std::string_view name_of(Error error) {
       return "io_uring is forbidden to this process";
     case Error::memlock_too_small:
       return "the limit on locked memory is too small";
+    case Error::lockdown_failed:
+      return "the lockdown that was asked for cannot be had";
   }
   return "unknown error";
 }

@@ -1,12 +1,12 @@
 // Formats a log line and hands it over whole. A line that cannot be made is replaced by one that says so.
 #include "lib/base/log.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <cstddef>
 #include <cstdio>
-#include <iterator>
+#include <string>
 
 namespace ringwire::base {
 namespace {
@@ -19,8 +19,7 @@ std::string_view name_of(LogLevel level) {
 
 // One call, so that lines of several threads do not mix.
 void write_to_stderr(LogLevel level, std::string_view line) {
-  fmt::memory_buffer whole;
-  fmt::format_to(std::back_inserter(whole), "ringwire: {}: {}\n", name_of(level), line);
+  const std::string whole = fmt::format("ringwire: {}: {}\n", name_of(level), line);
   std::fwrite(whole.data(), 1, whole.size(), stderr);
 }
 
@@ -28,9 +27,7 @@ void write_to_stderr(LogLevel level, std::string_view line) {
 
 void Log::write(LogLevel level, fmt::string_view format, fmt::format_args values) const noexcept {
   try {
-    fmt::memory_buffer line;
-    fmt::vformat_to(std::back_inserter(line), format, values);
-    (sink_ != nullptr ? sink_ : write_to_stderr)(level, {line.data(), line.size()});
+    (sink_ != nullptr ? sink_ : write_to_stderr)(level, fmt::vformat(format, values));
   } catch (...) {
     std::fputs("ringwire: error: a log line was lost while it was formatted\n", stderr);
   }

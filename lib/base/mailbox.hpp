@@ -32,7 +32,7 @@ template <typename T>
 class Mailbox {
  public:
   /// Room for `max` letters; memory is taken as they come.
-  explicit Mailbox(std::size_t max) noexcept : max_(max) {}
+  explicit Mailbox(std::size_t max) noexcept : max_(max) { RINGWIRE_ASSERT(max > 0); }
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
 

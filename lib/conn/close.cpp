@@ -5,23 +5,16 @@
 #include <ringwire/error.hpp>
 
 #include "lib/base/assert.hpp"
+#include "lib/base/duration.hpp"
 #include "lib/base/error.hpp"
 #include "lib/conn/connection.hpp"
 #include "lib/net/socket.hpp"
 #include "lib/uring/prep.hpp"
 
 #include <cerrno>
-#include <chrono>
 #include <utility>
 
 namespace ringwire::conn {
-namespace {
-
-kernel::Nanoseconds to_nanoseconds(std::chrono::milliseconds duration) noexcept {
-  return static_cast<kernel::Nanoseconds>(duration.count()) * 1'000'000;
-}
-
-}  // namespace
 
 // ---- decide
 
@@ -34,7 +27,7 @@ void Connection::begin_close(std::error_code reason) noexcept {
   reason_ = reason;
   fin_wanted_ = true;
   if (fin_sent_ && eof_) return fail(reason);
-  close_deadline_ = shared_.now + to_nanoseconds(shared_.options.close_timeout);
+  close_deadline_ = shared_.now + base::to_nanoseconds(shared_.options.close_timeout);
   mark_due();
 }
 
@@ -43,7 +36,8 @@ void Connection::fail(std::error_code reason) noexcept {
 
   if (state_ == State::open) reason_ = reason;
   // Whoever decided to close has given the reason; but bytes that will never leave are worth another one.
-  if (state_ == State::flushing && !outbound_.empty() && !reason_) reason_ = reason;
+  const bool reason_is_calm = !reason_ || reason_ == Error::end_of_stream;
+  if (state_ == State::flushing && !outbound_.empty() && reason_is_calm && reason) reason_ = reason;
   state_ = State::ending;
   close_deadline_ = 0;
   mark_due();
@@ -82,7 +76,7 @@ void Connection::end_if_both_ended() noexcept {
 kernel::Nanoseconds Connection::deadline() const noexcept {
   if (state_ == State::ending) return 0;
   if (state_ != State::open) return close_deadline_;
-  return idle_timeout_.count() == 0 ? 0 : active_at_ + to_nanoseconds(idle_timeout_);
+  return idle_timeout_.count() == 0 ? 0 : active_at_ + base::to_nanoseconds(idle_timeout_);
 }
 
 void Connection::on_time(kernel::Nanoseconds now) noexcept {

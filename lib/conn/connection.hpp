@@ -68,6 +68,9 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   void arm_send(uring::Ring& ring) noexcept;
   /// Takes back what was sent of them.
   void on_send(const uring::Completion& done) noexcept;
+  /// Should the handler be told that there is room again? If it has filled it meanwhile, it will be told
+  /// later.
+  [[nodiscard]] bool claim_writable() noexcept;
 
   // close.cpp
   /// Decides to close without loss. `reason` is what `on_close` will be told.
@@ -147,6 +150,8 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   void mark_due() noexcept;
   void mark_news() noexcept;
   void take_bytes(std::uint16_t bid, std::size_t size) noexcept;
+  void note_eof() noexcept;
+  void judge_eof(bool sent_short) noexcept;
   [[nodiscard]] bool is_inbound_full() const noexcept;
   [[nodiscard]] Written queue(std::span<const Bytes> parts);
 
@@ -166,12 +171,16 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   std::uint8_t armed_ = 0;
   Origin origin_;
   Happened happened_;
-  bool recv_starved_ = false;  // The pool was empty: look for data before the next buffer.
-  bool closed_by_us_ = false;  // Not by the network.
-  bool eof_ = false;           // The peer's FIN has come.
-  bool fin_wanted_ = false;    // Ours is to follow the last byte.
-  bool fin_sent_ = false;      // It has.
+  std::uint32_t send_size_ = 0;  // Bytes the kernel was lent.
+  bool recv_starved_ = false;    // The pool was empty: look for data before the next buffer.
+  bool closed_by_us_ = false;    // Not by the network.
+  bool eof_ = false;             // The peer's FIN has come.
+  bool fin_wanted_ = false;      // Ours is to follow the last byte.
+  bool fin_sent_ = false;        // It has.
   bool above_high_mark_ = false;
+  bool sent_short_ =
+      false;  // The last send ended before its last byte: the next one tells whether that was the end.
+  bool eof_doubted_ = false;  // Until then an end of the stream may be what a reset looks like.
   std::error_code reason_;
   kernel::Nanoseconds active_at_;           // When bytes last moved.
   kernel::Nanoseconds close_deadline_ = 0;  // 0 unless closing.

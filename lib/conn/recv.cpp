@@ -48,10 +48,7 @@ void Connection::on_recv(const uring::Completion& done) noexcept {
 
   switch (-done.res) {
     case 0:
-      eof_ = true;
-      if (state_ == State::lingering) return fail({});
-      happened_.eof = true;
-      return mark_news();
+      return note_eof();
     case ENOBUFS:
       recv_starved_ = true;  // Nothing is lost: the bytes wait in the socket.
       return;
@@ -62,6 +59,17 @@ void Connection::on_recv(const uring::Completion& done) noexcept {
     default:
       return fail(base::to_error(done.res));
   }
+}
+
+// A reset tells its error once. When a send took it (and, having sent a part, could only answer that part),
+// the receive finds the end of the stream: a truncated stream must not pass for a whole one.
+void Connection::note_eof() noexcept {
+  eof_ = true;
+  if (state_ == State::lingering) return fail({});
+  eof_doubted_ = sent_short_;
+  if (eof_doubted_) return;
+  happened_.eof = true;
+  mark_news();
 }
 
 void Connection::take_bytes(std::uint16_t bid, std::size_t size) noexcept {

@@ -7,6 +7,15 @@
 #include <cerrno>
 
 namespace ringwire::conn {
+namespace {
+
+std::uint32_t size_of(const msghdr& message) noexcept {
+  std::size_t size = 0;
+  for (std::size_t index = 0; index < message.msg_iovlen; ++index) size += message.msg_iov[index].iov_len;
+  return static_cast<std::uint32_t>(size);  // At most Outbound::pieces_max chunks.
+}
+
+}  // namespace
 
 bool Connection::wants_send() const noexcept {
   if (armed(send_bit) || outbound_.empty()) return false;
@@ -24,8 +33,10 @@ void Connection::arm_send(uring::Ring& ring) noexcept {
   io_uring_sqe& sqe = ring.next_sqe(token(uring::Op::send));
   if (message != nullptr) {
     uring::prep_sendmsg(sqe, fd_, *message);
+    send_size_ = size_of(*message);
   } else {
     uring::prep_send(sqe, fd_, outbound_.front());  // All there is, or as much as needs no memory.
+    send_size_ = static_cast<std::uint32_t>(outbound_.front().size());
   }
   lend(send_bit);
 }
@@ -43,7 +54,8 @@ void Connection::on_send(const uring::Completion& done) noexcept {
     return fail(base::to_error(done.res == -EPIPE ? -ECONNRESET : done.res));
   }
 
-  // A short send is normal under pressure; the rest goes out with the next one.
+  // A short send is no failure yet; the rest goes out with the next one, which tells why.
+  judge_eof(static_cast<std::uint32_t>(done.res) < send_size_);
   active_at_ = shared_.now;
   outbound_.consume(shared_.chunks, static_cast<std::size_t>(done.res));
   if (outbound_.has_done()) mark_news();
@@ -54,6 +66,23 @@ void Connection::on_send(const uring::Completion& done) noexcept {
       mark_news();
     }
   }
+}
+
+void Connection::judge_eof(bool sent_short) noexcept {
+  sent_short_ = sent_short;
+  if (sent_short && happened_.eof) {  // Both came in this lap, in the other order.
+    happened_.eof = false;
+    eof_doubted_ = true;
+  } else if (!sent_short && eof_doubted_) {
+    eof_doubted_ = false;
+    happened_.eof = true;
+    mark_news();
+  }
+}
+
+bool Connection::claim_writable() noexcept {
+  above_high_mark_ = outbound_.size() > shared_.options.outbound_low_mark;
+  return !above_high_mark_;
 }
 
 }  // namespace ringwire::conn

@@ -5,14 +5,14 @@
 #include "lib/base/error.hpp"
 #include "lib/uring/prep.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace ringwire::engine {
 namespace {
 
-constexpr unsigned sq_entries = 256;  // Messages of one submit.
-constexpr unsigned cq_entries = 4096;
+// Enough for a batch of messages in one submit. A loop whose queues are smaller wants the balancer's so, too.
+constexpr std::size_t sq_entries_max = 256;
+constexpr std::size_t cq_entries_max = 4096;
 
 // Set in the slot of a message's token when it is the last one for its loop; descriptors and counts have 31
 // bits.
@@ -26,7 +26,9 @@ Balancer::Balancer(const loop::Surroundings& surroundings, std::vector<loop::Loo
       bell_{with_.kernel, 1},
       ring_{with_.kernel},
       policy_{with_.options.balancing, loops_.size()},
-      delivered_(loops_.size()) {}
+      delivered_(loops_.size()) {
+  RINGWIRE_ASSERT(!loops_.empty());
+}
 
 void Balancer::add_listener(int fd) {
   RINGWIRE_ASSERT(!ring_.is_open());
@@ -36,7 +38,10 @@ void Balancer::add_listener(int fd) {
 std::error_code Balancer::open() {
   uring::Features wanted;
   if (const auto error = loop::wanted_features(with_, wanted)) return error;
-  if (const auto error = ring_.open(sq_entries, cq_entries, wanted)) return error;
+  const auto sq_entries = static_cast<unsigned>(std::min(with_.options.sq_entries, sq_entries_max));
+  const auto cq_entries = static_cast<unsigned>(std::min(with_.options.cq_entries, cq_entries_max));
+  if (const auto error = ring_.open(sq_entries, cq_entries, wanted, loop::wanted_requests(with_)))
+    return error;
   if (!ring_.features().has(uring::Feature::wake_ring)) {
     event_fd_ = with_.kernel.open_event();
     if (event_fd_ < 0) return base::fail(base::to_error(event_fd_), "eventfd");
@@ -49,7 +54,9 @@ std::error_code Balancer::open() {
 }
 
 void Balancer::close() noexcept {
-  bell_.close();
+  std::vector<loop::Mail> rest;
+  bell_.close(rest);
+  RINGWIRE_ASSERT(rest.empty(), "{} letters to the balancer", rest.size());
   ring_.close();
   for (loop::Acceptor& acceptor : acceptors_) acceptor.close_now(with_.kernel);
   if (event_fd_ >= 0) with_.kernel.close(std::exchange(event_fd_, -1));
@@ -70,23 +77,13 @@ bool Balancer::lap() {
 }
 
 void Balancer::submit_and_wait() noexcept {
-  const bool has_work = ring_.has_overflow() || !undelivered_.empty() ||
+  const bool has_work = queue_full_ || ring_.has_overflow() || !undelivered_.empty() ||
                         stop_requested_.load(std::memory_order_relaxed) != stopping_;
   if (has_work) {
     ring_.submit_and_wait(0, 0);
   } else {
-    ring_.submit_and_wait(1, wait_time());
+    ring_.submit_and_wait(1, loop::time_until(with_, loop::first_resume(acceptors_)));
   }
-}
-
-std::int64_t Balancer::wait_time() noexcept {
-  kernel::Nanoseconds until = UINT64_MAX;
-  for (const loop::Acceptor& acceptor : acceptors_) {
-    if (acceptor.resume_at() != 0) until = std::min(until, acceptor.resume_at());
-  }
-  if (until == UINT64_MAX) return kernel::wait_forever;
-  const kernel::Nanoseconds now = with_.kernel.now();
-  return until <= now ? 0 : static_cast<std::int64_t>(until - now);
 }
 
 void Balancer::reap() noexcept {
@@ -102,6 +99,7 @@ void Balancer::dispatch(const uring::Completion& done) noexcept {
   const uring::Token token = done.token;
   switch (token.op) {
     case uring::Op::accept: {
+      RINGWIRE_ASSERT(token.slot < acceptors_.size(), "listener {} of {}", token.slot, acceptors_.size());
       const int fd = acceptors_[token.slot].on_accept(done, now_);
       if (fd >= 0) assign(fd);
       return;
@@ -126,28 +124,40 @@ void Balancer::dispatch(const uring::Completion& done) noexcept {
 }
 
 void Balancer::assign(int fd) noexcept {
+  RINGWIRE_ASSERT(fd >= 0);
+  RINGWIRE_ASSERT(!ended_, "descriptor {} came after the loops were told the last count", fd);
+
   const auto loop = static_cast<std::uint32_t>(policy_.assign());
   undelivered_.push_back({loop, static_cast<std::uint32_t>(fd)});
   delivered_[loop] = (delivered_[loop] + 1) % loop::Loop::handoffs_modulus;
 }
 
+// What finds no room now stays due; nothing else would wake us for it.
+bool Balancer::make_room(unsigned count) noexcept {
+  if (ring_.make_room(count)) return true;
+  queue_full_ = true;
+  return false;
+}
+
 void Balancer::flush() noexcept {
+  queue_full_ = false;
   for (loop::Acceptor& acceptor : acceptors_) {
-    if (acceptor.wants_close() && ring_.make_room(2)) acceptor.arm_close(ring_);
-    if (acceptor.wants_accept(now_) && ring_.make_room(1)) acceptor.arm_accept(ring_);
+    if (!acceptor.flush(ring_, now_)) queue_full_ = true;
   }
-  if (event_due_ && ring_.make_room(1)) {
+  if (event_due_ && make_room(1)) {
     uring::prep_read(ring_.next_sqe({uring::Op::event, 0, 0}), event_fd_, event_bytes_);
     event_due_ = false;
   }
   if (stopping_) flush_stop();
-  while (!undelivered_.empty() && ring_.make_room(1)) {
+  while (!undelivered_.empty() && make_room(1)) {
     send(undelivered_.front());
     undelivered_.pop_front();
   }
 }
 
 void Balancer::send(const Message& message) noexcept {
+  RINGWIRE_ASSERT(message.loop < loops_.size(), "loop {} of {}", message.loop, loops_.size());
+
   const bool is_end = (message.content & end_bit) != 0;
   const uring::Token theirs{is_end ? uring::Op::handoff_end : uring::Op::handoff, 0, 0};
   const uring::Token ours{uring::Op::handoff_send, message.loop, message.content};
@@ -156,11 +166,16 @@ void Balancer::send(const Message& message) noexcept {
 }
 
 void Balancer::begin_stop() noexcept {
+  RINGWIRE_ASSERT(!stopping_);
+  RINGWIRE_ASSERT(!ended_);
+
   stopping_ = true;
   for (loop::Acceptor& acceptor : acceptors_) acceptor.begin_close();
 }
 
 void Balancer::flush_stop() noexcept {
+  RINGWIRE_ASSERT(stopping_);
+
   for (const loop::Acceptor& acceptor : acceptors_) {
     if (!acceptor.is_closed()) return;
   }
@@ -175,7 +190,7 @@ void Balancer::flush_stop() noexcept {
   const bool only_event_left =
       undelivered_.empty() && event_fd_ >= 0 && !event_due_ && ring_.in_flight() == 1;
   event_due_ = false;
-  if (only_event_left && ring_.make_room(1)) {
+  if (only_event_left && make_room(1)) {
     uring::prep_cancel_all(ring_.next_sqe({uring::Op::cancel_all, 0, 0}));
   }
 }

@@ -46,6 +46,9 @@ class Balancer {
   /// Ends its ring. Same thread.
   void close() noexcept;
 
+  /// Its ring, after `open`.
+  [[nodiscard]] int ring_fd() const noexcept { return ring_.fd(); }
+
   /// Asks it to stop: close the listeners, deliver what was accepted, tell the loops. Any thread.
   void request_stop() noexcept;
 
@@ -61,9 +64,9 @@ class Balancer {
   void dispatch(const uring::Completion& done) noexcept;
   void assign(int fd) noexcept;
   void send(const Message& message) noexcept;
+  [[nodiscard]] bool make_room(unsigned count) noexcept;
   void begin_stop() noexcept;
   void flush_stop() noexcept;
-  [[nodiscard]] std::int64_t wait_time() noexcept;
 
   loop::Surroundings with_;
   std::vector<loop::Loop*> loops_;
@@ -76,6 +79,7 @@ class Balancer {
   kernel::Nanoseconds now_ = 0;
   int event_fd_ = -1;
   bool event_due_ = false;
+  bool queue_full_ = false;  // This lap's flush could not write all it wanted: the next lap does not wait.
   std::array<std::byte, 8> event_bytes_{};
   bool stopping_ = false;
   bool ended_ = false;  // The loops' last messages are written.

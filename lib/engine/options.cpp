@@ -9,6 +9,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace ringwire::engine {
@@ -84,6 +85,14 @@ std::error_code check_options(const Options& options) {
   check.power_of_two("cq_entries", options.cq_entries);
   check.twice("sq_entries", options.sq_entries, "cq_entries", options.cq_entries);
   return check.error();
+}
+
+std::error_code read_lockdown(kernel::Kernel& kernel, Options& options) {
+  const std::string value = kernel.environment("RINGWIRE_LOCKDOWN");
+  if (value == "1") options.lockdown = true;
+  if (value.empty() || value == "0" || value == "1") return {};
+  return base::fail(Error::invalid_option,
+                    fmt::format("RINGWIRE_LOCKDOWN is '{}'; it must be 0 or 1", value));
 }
 
 std::size_t loops_count(const Options& options, kernel::Kernel& kernel) {

@@ -10,6 +10,8 @@ Policy::Policy(Balancing balancing, std::size_t loops) : balancing_{balancing}, 
 }
 
 void Policy::set_closed(std::size_t loop, std::uint64_t closed) noexcept {
+  RINGWIRE_ASSERT(loop < loads_.size(), "loop {} of {}", loop, loads_.size());
+  RINGWIRE_ASSERT(closed >= loads_[loop].closed, "{} closed, before that {}", closed, loads_[loop].closed);
   RINGWIRE_ASSERT(closed <= loads_[loop].assigned, "{} closed of {} assigned", closed, loads_[loop].assigned);
   loads_[loop].closed = closed;
 }
@@ -20,6 +22,7 @@ std::uint64_t Policy::active(std::size_t loop) const noexcept {
 
 std::size_t Policy::assign() noexcept {
   const std::size_t loop = balancing_ == Balancing::round_robin ? next_ : least_loaded();
+  RINGWIRE_ASSERT(loop < loads_.size(), "loop {} of {}", loop, loads_.size());
   ++loads_[loop].assigned;
   next_ = (loop + 1) % loads_.size();
   return loop;

@@ -15,7 +15,6 @@
 #include <utility>
 
 namespace ringwire::engine {
-namespace {}  // namespace
 
 Server::Server(kernel::Kernel& kernel, Handler& handler, const Options& options)
     : kernel_{kernel}, handler_{handler}, options_{options}, log_{make_log(options, kernel)} {}
@@ -40,34 +39,50 @@ bool Server::guard(const char* name, Event&& event) noexcept {
 
 std::error_code Server::run(std::span<const std::string_view> addresses) {
   if (const auto error = boot(addresses)) return error;
+  if (const auto error = open_signals()) return error;
 
-  // Before on_boot: who reads "listening" there may send a signal at once.
-  if (options_.stop_on_signal) {
-    signal_fd_ = kernel_.open_signals();
-    if (signal_fd_ < 0) return base::fail(base::to_error(signal_fd_), "signalfd");
-    loops_.front()->watch_signals(signal_fd_);
-  }
   const auto error = announce_and_serve();
-  if (signal_fd_ >= 0) kernel_.close_signals(std::exchange(signal_fd_, -1));
+  close_signals();
   return error;
+}
+
+// Before on_boot: who reads "listening" there may send a signal at once.
+std::error_code Server::open_signals() {
+  if (!options_.stop_on_signal) return {};
+  signal_fd_ = kernel_.open_signals();
+  if (signal_fd_ < 0) return base::fail(base::to_error(signal_fd_), "signalfd");
+  loops_.front()->watch_signals(signal_fd_);
+  return {};
+}
+
+void Server::close_signals() noexcept {
+  if (signal_fd_ >= 0) kernel_.close_signals(std::exchange(signal_fd_, -1));
 }
 
 std::error_code Server::announce_and_serve() {
   Action action = Action::none;
-  if (!guard("on_boot", [&] { action = handler_.on_boot(*this); })) {
-    return base::fail(Error::handler_failed, "on_boot threw an exception; the log has its text");
-  }
+  if (const auto error = announce(action)) return error;
   if (action == Action::shutdown) return {};
 
   if (const auto error = serve()) return error;
-  guard("on_shutdown", [&] { handler_.on_shutdown(*this); });
+  say_goodbye();
   return {};
+}
+
+std::error_code Server::announce(Action& action) {
+  if (guard("on_boot", [&] { action = handler_.on_boot(*this); })) return {};
+  return base::fail(Error::handler_failed, "on_boot threw an exception; the log has its text");
+}
+
+void Server::say_goodbye() noexcept {
+  guard("on_shutdown", [&] { handler_.on_shutdown(*this); });
 }
 
 // ---- boot: all that can fail before a thread runs
 
 std::error_code Server::boot(std::span<const std::string_view> addresses) {
   if (const auto error = check_options(options_)) return error;
+  if (const auto error = read_lockdown(kernel_, options_)) return error;
   if (addresses.empty()) return base::fail(Error::invalid_address, "no address to listen on was given");
   if (const auto error = open_listeners(addresses)) return error;
 
@@ -145,10 +160,22 @@ void Server::start_threads() {
   if (balancer_ != nullptr) start("ringwire/bal", -1, [this] { run_balancer(); });
 }
 
+// Before the gate opens: a thread that cannot be locked keeps all others from serving.
+std::error_code Server::lock_thread() {
+  if (!options_.lockdown) return {};
+  const int result = kernel_.forbid_new_rings();
+  if (result == 0) return {};
+  return base::fail(Error::lockdown_failed,
+                    fmt::format("the filter against new rings (seccomp, no_new_privs) was refused: {}",
+                                base::to_error(result).message()));
+}
+
 void Server::run_loop(loop::Loop& loop) {
-  const std::error_code error = loop.open();
+  std::error_code error = loop.open();
+  if (!error) error = lock_thread();
   if (!error && &loop == loops_.front().get()) {
-    log_.info("{} loop(s) on {}, features: {}", loops_.size(), kernel_.name(), loop.features().to_string());
+    log_.info("{} loop(s) on {}, features: {}{}", loops_.size(), kernel_.name(), loop.features().to_string(),
+              options_.lockdown ? "; locked down" : "");
   }
   if (gate_->arrive(error)) {
     while (loop.lap()) {
@@ -158,7 +185,9 @@ void Server::run_loop(loop::Loop& loop) {
 }
 
 void Server::run_balancer() {
-  if (gate_->arrive(balancer_->open())) {
+  std::error_code error = balancer_->open();
+  if (!error) error = lock_thread();
+  if (gate_->arrive(error)) {
     while (balancer_->lap()) {
     }
   }

@@ -38,13 +38,19 @@ class Server final : public Engine, public loop::Owner {
 
  private:
   friend class ringwire::Engine;  // The public face, engine.cpp.
+  friend class Stepper;           // The same without threads, stepper.cpp.
 
   [[nodiscard]] std::error_code boot(std::span<const std::string_view> addresses);
   [[nodiscard]] std::error_code open_listeners(std::span<const std::string_view> addresses);
   void hand_out_listeners();
+  [[nodiscard]] std::error_code open_signals();
+  void close_signals() noexcept;
   [[nodiscard]] std::error_code announce_and_serve();
+  [[nodiscard]] std::error_code announce(Action& action);
+  void say_goodbye() noexcept;
   [[nodiscard]] std::error_code serve();
   void start_threads();
+  [[nodiscard]] std::error_code lock_thread();
   void run_loop(loop::Loop& loop);
   void run_balancer();
   void close_listeners() noexcept;

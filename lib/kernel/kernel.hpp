@@ -84,6 +84,11 @@ class Kernel {
   /// owner has ended swallows it.
   virtual int wake_ring(int ring_fd, std::uint64_t user_data) noexcept = 0;
 
+  /// From now on the calling thread, threads it starts and programs they execute cannot set up rings: EPERM.
+  /// Rings that are open stay usable. For good, until the thread ends; it also gives up gaining privileges by
+  /// exec (seccomp(2), PR_SET_NO_NEW_PRIVS). 0, or -errno where the kernel has no filters or forbids them.
+  virtual int forbid_new_rings() noexcept = 0;
+
   // -- sockets
 
   /// socket(2) with SOCK_CLOEXEC: a descriptor.

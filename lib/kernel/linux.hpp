@@ -17,6 +17,7 @@ class Linux : public Kernel {
             std::int64_t timeout) noexcept override;
   int register_ring(io_uring& ring, unsigned opcode, void* argument, unsigned count) noexcept override;
   int wake_ring(int ring_fd, std::uint64_t user_data) noexcept override;
+  int forbid_new_rings() noexcept override;
 
   int open_socket(int family, int type, int protocol) noexcept override;
   int bind(int fd, const SocketName& name) noexcept override;

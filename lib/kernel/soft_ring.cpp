@@ -34,7 +34,7 @@ int SoftRing::open(io_uring& ring, io_uring_params& params, unsigned entries, in
   try {
     array_ = std::make_unique<unsigned[]>(sq_entries_);
     sqes_ = std::make_unique<io_uring_sqe[]>(sq_entries_);
-    cqes_ = std::make_unique<io_uring_cqe[]>(cq_entries_);
+    cqes_.assign(cq_entries_, {});
   } catch (const std::bad_alloc&) {
     return -ENOMEM;
   }
@@ -49,7 +49,7 @@ int SoftRing::open(io_uring& ring, io_uring_params& params, unsigned entries, in
   ring.sq.ring_entries = sq_entries_;
   ring.cq.khead = &cq_head_;
   ring.cq.ktail = &cq_tail_;
-  ring.cq.cqes = cqes_.get();
+  ring.cq.cqes = cqes_.data();
   ring.cq.ring_mask = cq_entries_ - 1;
   ring.cq.ring_entries = cq_entries_;
   ring.flags = params.flags;

@@ -114,7 +114,7 @@ class SoftRing {
   unsigned cq_entries_ = 0;
   std::unique_ptr<unsigned[]> array_;
   std::unique_ptr<io_uring_sqe[]> sqes_;
-  std::unique_ptr<io_uring_cqe[]> cqes_;
+  std::vector<io_uring_cqe> cqes_;  // No array: the structure may have a tail.
   std::deque<Posted> overflow_;
   std::vector<Group> groups_;  // One as a rule, so looked through.
 };

@@ -61,6 +61,7 @@ int Acceptor::on_accept(const uring::Completion& done, kernel::Nanoseconds now) 
 }
 
 void Acceptor::begin_close() noexcept {
+  RINGWIRE_ASSERT(!closing_);
   closing_ = true;
   resume_at_ = 0;  // Nobody waits for the end of the pause any more.
 }
@@ -99,6 +100,25 @@ void Acceptor::on_close(const uring::Completion& done) noexcept {
 
 void Acceptor::close_now(kernel::Kernel& kernel) noexcept {
   if (fd_ >= 0) kernel.close(std::exchange(fd_, -1));
+}
+
+bool Acceptor::flush(uring::Ring& ring, kernel::Nanoseconds now) noexcept {
+  if (wants_close()) {
+    if (!ring.make_room(2)) return false;
+    arm_close(ring);
+  } else if (wants_accept(now)) {
+    if (!ring.make_room(1)) return false;
+    arm_accept(ring);
+  }
+  return true;
+}
+
+kernel::Nanoseconds first_resume(const std::deque<Acceptor>& acceptors) noexcept {
+  kernel::Nanoseconds first = UINT64_MAX;
+  for (const Acceptor& acceptor : acceptors) {
+    if (acceptor.resume_at() != 0) first = std::min(first, acceptor.resume_at());
+  }
+  return first;
 }
 
 }  // namespace ringwire::loop

@@ -11,6 +11,7 @@
 #include "lib/uring/ring.hpp"
 
 #include <cstdint>
+#include <deque>
 
 namespace ringwire::loop {
 
@@ -50,6 +51,9 @@ class Acceptor {
   /// Closes the socket if that has not happened: the ring is gone, or never was.
   void close_now(kernel::Kernel& kernel) noexcept;
 
+  /// Arms what is due, the close or the accept. False when the ring had no room: it is still due.
+  [[nodiscard]] bool flush(uring::Ring& ring, kernel::Nanoseconds now) noexcept;
+
   /// When a pause ends; 0 when there is none.
   [[nodiscard]] kernel::Nanoseconds resume_at() const noexcept { return resume_at_; }
 
@@ -67,5 +71,8 @@ class Acceptor {
   kernel::Nanoseconds resume_at_ = 0;
   kernel::Nanoseconds pause_ = pause_min;
 };
+
+/// When the first of their pauses ends; UINT64_MAX when none pauses.
+[[nodiscard]] kernel::Nanoseconds first_resume(const std::deque<Acceptor>& acceptors) noexcept;
 
 }  // namespace ringwire::loop

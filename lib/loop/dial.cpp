@@ -45,7 +45,7 @@ void Loop::flush_dialing() noexcept {
     const uring::Token token{uring::Op::connect, dialing.generation, dialing.slot};
     const bool wants_cancel = stopping_ && dialing.armed && !dialing.cancel_armed;
     if (dialing.armed && !wants_cancel) return;
-    if (!ring_.make_room(1)) {
+    if (!make_room(1)) {
       dial_due_ = true;
       return;
     }

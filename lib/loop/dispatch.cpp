@@ -31,7 +31,8 @@ void Loop::dispatch(const uring::Completion& done) noexcept {
       if (done.res > 0) with_.owner.stop_wanted();
       return;
     case uring::Op::event:
-      event_due_ = !stopping_;
+      // Letters may come until the last connection has left; then `flush_stop` cancels the read for good.
+      event_due_ = !(stopping_ && is_empty());
       return;
     case uring::Op::cancel_all:
       cancel_all_armed_ = false;

@@ -10,16 +10,26 @@ void Loop::flush() noexcept {
   // First the buffers: a receive that is armed next may need one.
   RINGWIRE_ASSERT(pool_.held_count() == 0, "{} buffers were not given back", pool_.held_count());
   pool_.publish();
+  queue_full_ = false;
 
-  flush_acceptors();
+  for (Acceptor& acceptor : acceptors_) {
+    if (!acceptor.flush(ring_, shared_.now)) queue_full_ = true;
+  }
   flush_dialing();
   // Two SQEs are the most a connection needs, and a linked pair must go out in one submit.
-  while (!shared_.due.empty() && ring_.make_room(2)) {
+  while (!shared_.due.empty() && make_room(2)) {
     flush_connection(static_cast<Client&>(*shared_.due.pop_front()));
   }
-  if (event_due_ && ring_.make_room(1)) arm_event();
-  if (signal_due_ && ring_.make_room(1)) arm_signal();
+  if (event_due_ && make_room(1)) arm_event();
+  if (signal_due_ && make_room(1)) arm_signal();
   if (stopping_) flush_stop();
+}
+
+// What finds no room now stays due; nothing else would wake us for it.
+bool Loop::make_room(unsigned count) noexcept {
+  if (ring_.make_room(count)) return true;
+  queue_full_ = true;
+  return false;
 }
 
 void Loop::flush_connection(Client& client) noexcept {
@@ -51,13 +61,6 @@ void Loop::move_timer(Client& client) noexcept {
   // Activity moves the deadline away all the time; the timer is moved only when it would fire too late. Fired
   // too early, it looks again.
   if (!client.timer.armed() || deadline < client.timer.deadline()) wheel_.arm(client.timer, deadline);
-}
-
-void Loop::flush_acceptors() noexcept {
-  for (Acceptor& acceptor : acceptors_) {
-    if (acceptor.wants_close() && ring_.make_room(2)) acceptor.arm_close(ring_);
-    if (acceptor.wants_accept(shared_.now) && ring_.make_room(1)) acceptor.arm_accept(ring_);
-  }
 }
 
 void Loop::release() noexcept {

@@ -56,8 +56,9 @@ std::error_code Loop::open() {
   uring::Features wanted;
   if (const auto error = wanted_features(with_, wanted)) return error;
   const Options& options = with_.options;
-  if (const auto error = ring_.open(static_cast<unsigned>(options.sq_entries),
-                                    static_cast<unsigned>(options.cq_entries), wanted)) {
+  if (const auto error =
+          ring_.open(static_cast<unsigned>(options.sq_entries), static_cast<unsigned>(options.cq_entries),
+                     wanted, wanted_requests(with_))) {
     return error;
   }
   if (const auto error = pool_.open(ring_, options.recv_buffers_count, options.recv_buffer_size))
@@ -90,7 +91,9 @@ bool Loop::lap() {
 }
 
 void Loop::close() noexcept {
-  mailbox_->close();
+  std::vector<Mail> rest;
+  mailbox_->close(rest);
+  for (Mail& letter : rest) guard("a posted task", [&] { letter(nullptr, Error::closed); });
   wheel_.cancel(tick_timer_);
   wheel_.cancel(stop_timer_);
   ring_.close();
@@ -100,8 +103,8 @@ void Loop::close() noexcept {
 }
 
 bool Loop::has_work() const noexcept {
-  return more_completions_ || ring_.has_overflow() || mailbox_->has_mail() || !shared_.due.empty() ||
-         !shared_.news.empty() || !gone_.empty() ||
+  return more_completions_ || queue_full_ || ring_.has_overflow() || mailbox_->has_mail() ||
+         !shared_.due.empty() || !shared_.news.empty() || !gone_.empty() ||
          stop_requested_.load(std::memory_order_relaxed) != stopping_ ||
          (stopping_ && is_empty() &&
           !cancel_all_armed_);  // The last connection left; what the loop armed is next.

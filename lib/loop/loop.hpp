@@ -154,7 +154,6 @@ class Loop {
   void log_exception(const char* what) noexcept;
   // flush.cpp
   void flush_connection(Client& client) noexcept;
-  void flush_acceptors() noexcept;
   void flush_dialing() noexcept;
   void move_timer(Client& client) noexcept;
   // adopt.cpp
@@ -176,6 +175,7 @@ class Loop {
   [[nodiscard]] bool is_empty() const noexcept;
 
   [[nodiscard]] bool has_work() const noexcept;
+  [[nodiscard]] bool make_room(unsigned count) noexcept;
   void arm_event() noexcept;
   void arm_signal() noexcept;
   void publish_counts() noexcept;
@@ -210,6 +210,7 @@ class Loop {
   std::array<std::byte, 128> signal_bytes_{};  // One signalfd_siginfo.
 
   bool has_balancer_;
+  bool queue_full_ = false;  // This lap's flush could not write all it wanted: the next lap does not wait.
   bool more_completions_ = false;  // This lap's budget ended before the completions did.
   bool dial_due_ = false;
   bool stopping_ = false;

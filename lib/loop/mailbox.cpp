@@ -45,15 +45,13 @@ void Mailbox::open(int ring_fd, int event_fd) noexcept {
   event_fd_ = event_fd;
 }
 
-void Mailbox::close() noexcept {
+void Mailbox::close(std::vector<Mail>& rest) noexcept {
   {
     const std::lock_guard lock{bell_mutex_};
     ring_fd_ = -1;
     event_fd_ = -1;
   }
-  std::vector<Mail> rest;
   mail_.close(rest);
-  for (Mail& mail : rest) mail(nullptr, Error::closed);
 }
 
 void Mailbox::enter() noexcept {

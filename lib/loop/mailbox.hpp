@@ -45,9 +45,9 @@ class Mailbox {
   /// only.
   void open(int ring_fd, int event_fd) noexcept;
 
-  /// The loop ends: letters not read are told so, later ones refused, and nobody rings any more. The loop
-  /// only.
-  void close() noexcept;
+  /// The loop ends: later letters are refused, and nobody rings any more. Moves those not read to `rest`,
+  /// which must be empty: its owner tells them so. The loop only; twice is harmless.
+  void close(std::vector<Mail>& rest) noexcept;
 
   /// The kernel its loop runs on.
   [[nodiscard]] kernel::Kernel& kernel() const noexcept { return kernel_; }

@@ -49,7 +49,7 @@ void Loop::react_to(Client& client) noexcept {
   if (happened.eof && client.is_open()) {
     tell(client, "on_eof", [&] { return handler.on_eof(client); });
   }
-  if (happened.writable && client.is_open()) {
+  if (happened.writable && client.is_open() && client.claim_writable()) {
     tell(client, "on_writable", [&] { return handler.on_writable(client); });
   }
   if (happened.drain && client.is_open()) {

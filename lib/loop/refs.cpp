@@ -3,6 +3,7 @@
 #include <ringwire/error.hpp>
 #include <ringwire/loop_ref.hpp>
 
+#include "lib/base/assert.hpp"
 #include "lib/loop/loop.hpp"
 #include "lib/loop/mailbox.hpp"
 #include "lib/net/address.hpp"
@@ -19,6 +20,7 @@ bool LoopRef::is_current() const noexcept {
 }
 
 std::error_code LoopRef::post(Task task) const {
+  RINGWIRE_REQUIRE(task, "an empty task cannot be run");
   if (mailbox_ == nullptr) return Error::closed;
   return mailbox_->post([task = std::move(task)](loop::Loop* loop, std::error_code) mutable {
     if (loop != nullptr) task();
@@ -107,6 +109,7 @@ void ConnRef::close(Done done) const {
 }
 
 void ConnRef::post(Function<void(Conn*)> task) const {
+  RINGWIRE_REQUIRE(task, "an empty task cannot be run");
   send(
       loop_.mailbox_.get(), slot_, generation_,
       [task = std::move(task)](loop::Loop*, conn::Connection* conn, std::error_code) mutable { task(conn); });

@@ -2,6 +2,7 @@
 #include <ringwire/error.hpp>
 
 #include "lib/base/assert.hpp"
+#include "lib/base/duration.hpp"
 #include "lib/loop/loop.hpp"
 #include "lib/uring/prep.hpp"
 
@@ -19,8 +20,7 @@ void Loop::begin_stop() noexcept {
   stopping_ = true;
   stop_requested_.store(true, std::memory_order_relaxed);
   wheel_.cancel(tick_timer_);
-  const auto patience = static_cast<kernel::Nanoseconds>(with_.options.stop_timeout.count()) * 1'000'000;
-  wheel_.arm(stop_timer_, shared_.now + patience);
+  wheel_.arm(stop_timer_, shared_.now + base::to_nanoseconds(with_.options.stop_timeout));
   for (Acceptor& acceptor : acceptors_) acceptor.begin_close();
   dial_due_ = true;  // To be cancelled.
   connections_.for_each([](Client& client) { client.drain(); });
@@ -46,7 +46,7 @@ void Loop::flush_stop() noexcept {
   // What is left are reads of the eventfd and the signalfd.
   event_due_ = false;
   signal_due_ = false;
-  if (!ring_.make_room(1)) return;
+  if (!make_room(1)) return;
   uring::prep_cancel_all(ring_.next_sqe({uring::Op::cancel_all, 0, 0}));
   cancel_all_armed_ = true;
 }

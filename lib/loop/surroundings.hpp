@@ -8,8 +8,10 @@
 
 #include "lib/base/log.hpp"
 #include "lib/kernel/kernel.hpp"
+#include "lib/uring/allowed.hpp"
 #include "lib/uring/features.hpp"
 
+#include <cstdint>
 #include <system_error>
 
 namespace ringwire::loop {
@@ -37,7 +39,13 @@ struct Surroundings {
   Owner& owner;
 };
 
+/// How long to wait until a time of the clock, as `Ring::submit_and_wait` takes it; UINT64_MAX = for ever.
+[[nodiscard]] std::int64_t time_until(const Surroundings& with, kernel::Nanoseconds until) noexcept;
+
 /// All features but those masked by `Options::mask` and RINGWIRE_MASK. A bad name is `Error::invalid_option`.
 [[nodiscard]] std::error_code wanted_features(const Surroundings& with, uring::Features& wanted);
+
+/// What its ring is to take, as `Options::lockdown` says.
+[[nodiscard]] uring::Requests wanted_requests(const Surroundings& with) noexcept;
 
 }  // namespace ringwire::loop

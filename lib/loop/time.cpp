@@ -1,5 +1,6 @@
 // What happens because time passes: idle connections, ticks, the end of patience.
 #include "lib/base/assert.hpp"
+#include "lib/base/duration.hpp"
 #include "lib/loop/loop.hpp"
 
 #include <algorithm>
@@ -8,14 +9,7 @@
 namespace ringwire::loop {
 
 std::int64_t Loop::wait_time() noexcept {
-  kernel::Nanoseconds until = wheel_.next().value_or(UINT64_MAX);
-  for (const Acceptor& acceptor : acceptors_) {
-    if (acceptor.resume_at() != 0) until = std::min(until, acceptor.resume_at());
-  }
-  if (until == UINT64_MAX) return kernel::wait_forever;
-
-  const kernel::Nanoseconds now = with_.kernel.now();
-  return until <= now ? 0 : static_cast<std::int64_t>(std::min<kernel::Nanoseconds>(until - now, INT64_MAX));
+  return time_until(with_, std::min(wheel_.next().value_or(UINT64_MAX), first_resume(acceptors_)));
 }
 
 void Loop::on_timer(Timer& timer) noexcept {
@@ -34,7 +28,7 @@ void Loop::tick() noexcept {
   guard("on_tick", [&] { next = with_.handler.on_tick(); });
 
   const auto delay = std::max(next.delay, std::chrono::milliseconds{1});
-  wheel_.arm(tick_timer_, shared_.now + static_cast<kernel::Nanoseconds>(delay.count()) * 1'000'000);
+  wheel_.arm(tick_timer_, shared_.now + base::to_nanoseconds(delay));
   obey(nullptr, next.action);
 }
 

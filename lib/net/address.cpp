@@ -4,7 +4,7 @@
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

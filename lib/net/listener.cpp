@@ -3,7 +3,7 @@
 
 #include "lib/base/error.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <netinet/in.h>
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "lib/kernel/kernel.hpp"
+#include "lib/uring/allowed.hpp"
 #include "lib/uring/features.hpp"
 #include "lib/uring/token.hpp"
 
@@ -46,9 +47,11 @@ class Ring {
   ~Ring() { close(); }
 
   /// Sets the ring up and finds out which of `wanted` the kernel has. Older kernels and small RLIMIT_MEMLOCK
-  /// are met with a ladder of lesser setups. Fails with `Error::kernel_too_old`, `io_uring_forbidden`,
-  /// `memlock_too_small`, or an errno.
-  [[nodiscard]] std::error_code open(unsigned sq_entries, unsigned cq_entries, Features wanted);
+  /// are met with a ladder of lesser setups. With `Requests::ours` the ring takes only what allowed.hpp
+  /// lists, or is not opened at all. Fails with `Error::kernel_too_old`, `io_uring_forbidden`,
+  /// `memlock_too_small`, `lockdown_failed`, or an errno.
+  [[nodiscard]] std::error_code open(unsigned sq_entries, unsigned cq_entries, Features wanted,
+                                     Requests requests = Requests::any);
 
   /// Ends the ring. Nothing should be in flight; what is, the kernel ends some time later.
   void close() noexcept;
@@ -91,7 +94,10 @@ class Ring {
 
  private:
   [[nodiscard]] int set_up(unsigned sq_entries, unsigned cq_entries, unsigned flags) noexcept;
-  [[nodiscard]] std::error_code climb_down(unsigned sq_entries, unsigned cq_entries, Features wanted);
+  [[nodiscard]] std::error_code climb_down(unsigned sq_entries, unsigned cq_entries, Features wanted,
+                                           Requests requests);
+  [[nodiscard]] std::error_code lock_down();
+  void register_descriptor() noexcept;
   [[nodiscard]] std::error_code probe(Features wanted);
   int enter(unsigned wait_count, std::int64_t timeout) noexcept;
 

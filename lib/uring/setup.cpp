@@ -6,6 +6,7 @@
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
 #include "lib/uring/abi.hpp"
+#include "lib/uring/allowed.hpp"
 #include "lib/uring/prep.hpp"
 #include "lib/uring/ring.hpp"
 
@@ -59,10 +60,12 @@ int Ring::set_up(unsigned sq_entries, unsigned cq_entries, unsigned flags) noexc
   return kernel_.open_ring(ring_, sq_entries, params);
 }
 
-std::error_code Ring::climb_down(unsigned sq_entries, unsigned cq_entries, Features wanted) {
+std::error_code Ring::climb_down(unsigned sq_entries, unsigned cq_entries, Features wanted,
+                                 Requests requests) {
+  const unsigned disabled = requests == Requests::ours ? IORING_SETUP_R_DISABLED : 0;
   unsigned flags = wanted.has(Feature::defer_taskrun) ? defer_flags : coop_flags;
   for (;;) {
-    const int result = set_up(sq_entries, cq_entries, flags);
+    const int result = set_up(sq_entries, cq_entries, flags | disabled);
     if (result == 0) break;
     if (result == -EINVAL && flags == defer_flags) {
       flags = coop_flags;
@@ -78,12 +81,12 @@ std::error_code Ring::climb_down(unsigned sq_entries, unsigned cq_entries, Featu
   return {};
 }
 
-std::error_code Ring::open(unsigned sq_entries, unsigned cq_entries, Features wanted) {
+std::error_code Ring::open(unsigned sq_entries, unsigned cq_entries, Features wanted, Requests requests) {
   RINGWIRE_ASSERT(!open_);
   RINGWIRE_ASSERT(sq_entries >= 4);
 
   features_ = {};
-  if (const auto error = climb_down(sq_entries, cq_entries, wanted)) return error;
+  if (const auto error = climb_down(sq_entries, cq_entries, wanted, requests)) return error;
 
   // The array maps queue positions to SQEs; we always use them in order. Newer liburing asks for rings
   // without it.
@@ -95,17 +98,18 @@ std::error_code Ring::open(unsigned sq_entries, unsigned cq_entries, Features wa
   enter_flags_ = 0;
   open_ = true;
 
-  if (const auto error = probe(wanted)) {
-    close();
-    return error;
-  }
-  return {};
+  if (wanted.has(Feature::registered_ring)) register_descriptor();  // Before it would need permission.
+  std::error_code error = requests == Requests::ours ? lock_down() : std::error_code{};
+  if (!error) error = probe(wanted);
+  if (error) close();
+  return error;
+}
+
+void Ring::register_descriptor() noexcept {
+  if (register_ring(IORING_REGISTER_RING_FDS, nullptr, 0) == 0) features_.add(Feature::registered_ring);
 }
 
 std::error_code Ring::probe(Features wanted) {
-  if (wanted.has(Feature::registered_ring) && register_ring(IORING_REGISTER_RING_FDS, nullptr, 0) == 0) {
-    features_.add(Feature::registered_ring);
-  }
   if (wanted.has(Feature::no_iowait) && (ring_.features & abi::feature_no_iowait) != 0) {
     features_.add(Feature::no_iowait);
     enter_flags_ |= abi::enter_no_iowait;

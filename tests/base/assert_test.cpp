@@ -11,7 +11,7 @@
 namespace ringwire {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::death_of;
 
 enum class Colour : std::uint8_t { red = 7 };
@@ -37,15 +37,15 @@ TEST_CASE("a pointer is a condition") {
 
 TEST_CASE("a failed assertion names file, function and condition as a bug") {
   const std::string said = death_of([] { RINGWIRE_ASSERT(1 + 1 == 3); });
-  CHECK_THAT(said, Contains("ringwire: bug at "));
-  CHECK_THAT(said, Contains("assert_test.cpp:"));
-  CHECK_THAT(said, Contains("operator()"));
-  CHECK_THAT(said, Contains("`1 + 1 == 3` does not hold\n"));
+  CHECK_THAT(said, contains("ringwire: bug at "));
+  CHECK_THAT(said, contains("assert_test.cpp:"));
+  CHECK_THAT(said, contains("operator()"));
+  CHECK_THAT(said, contains("`1 + 1 == 3` does not hold\n"));
 }
 
 TEST_CASE("a failed requirement blames the caller") {
   const std::string said = death_of([] { RINGWIRE_REQUIRE(false); });
-  CHECK_THAT(said, Contains("ringwire: misuse by the caller at "));
+  CHECK_THAT(said, contains("ringwire: misuse by the caller at "));
 }
 
 TEST_CASE("a failed check prints its values, whatever their kind") {
@@ -54,7 +54,7 @@ TEST_CASE("a failed check prints its values, whatever their kind") {
     RINGWIRE_ASSERT(false, "{} {} {} {} {} {} {}", -3, 18'446'744'073'709'551'615U, true, 0.5, text, "flat",
                     Colour::red);
   });
-  CHECK_THAT(said, Contains("does not hold: -3 18446744073709551615 true 0.5 deep flat 7\n"));
+  CHECK_THAT(said, contains("does not hold: -3 18446744073709551615 true 0.5 deep flat 7\n"));
 }
 
 TEST_CASE("a failed check prints pointers") {
@@ -62,12 +62,12 @@ TEST_CASE("a failed check prints pointers") {
     const void* nothing = nullptr;
     RINGWIRE_ASSERT(nothing != nullptr, "at {}", nothing);
   });
-  CHECK_THAT(said, Contains("at 0x0\n"));
+  CHECK_THAT(said, contains("at 0x0\n"));
 }
 
 TEST_CASE("a failed check with a wrong format still says its condition and aborts") {
   const std::string said = death_of([] { RINGWIRE_ASSERT(2 < 1, "{} {}", 1); });
-  CHECK_THAT(said, Contains("could not be formatted: 2 < 1\n"));
+  CHECK_THAT(said, contains("could not be formatted: 2 < 1\n"));
 }
 
 }  // namespace

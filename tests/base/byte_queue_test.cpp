@@ -115,7 +115,7 @@ TEST_CASE("consuming more than a byte queue has, is refused") {
                queue.append(to_bytes("four"));
                queue.consume(5);
              }),
-             Catch::Matchers::Contains("5 of 4 bytes"));
+             ringwire::test::contains("5 of 4 bytes"));
 }
 
 }  // namespace

@@ -18,7 +18,7 @@
 namespace ringwire::base {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::death_of;
 
 constexpr std::size_t kib = 1024;
@@ -177,7 +177,7 @@ TEST_CASE("an append that memory does not suffice for adds nothing and keeps no 
       RINGWIRE_ASSERT(false, "{} {} {}", to_text(queue.front()), queue.size(), pool.lent());
     }
   });
-  CHECK_THAT(said, Contains("kept 4 4096"));
+  CHECK_THAT(said, contains("kept 4 4096"));
 }
 
 TEST_CASE("random appends and consumes agree with a deque") {
@@ -211,7 +211,7 @@ TEST_CASE("consuming more than there is, is refused") {
                queue.append(pool, to_bytes("four"));
                queue.consume(pool, 5);
              }),
-             Contains("5 of 4 bytes"));
+             contains("5 of 4 bytes"));
 }
 
 TEST_CASE("a queue that dies with bytes in it is refused") {
@@ -220,7 +220,7 @@ TEST_CASE("a queue that dies with bytes in it is refused") {
                ChunkQueue queue;
                queue.append(pool, to_bytes("four"));
              }),
-             Contains("4 bytes were not cleared"));
+             contains("4 bytes were not cleared"));
 }
 
 }  // namespace

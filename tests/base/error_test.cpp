@@ -11,13 +11,14 @@
 namespace ringwire {
 namespace {
 
-using Catch::Matchers::Contains;
 using Catch::Matchers::StartsWith;
+using ringwire::test::contains;
 
 const std::vector<Error> all_errors{
-    Error::end_of_stream,  Error::closed,         Error::idle_timeout,       Error::close_timeout,
-    Error::handler_failed, Error::engine_stopped, Error::invalid_address,    Error::unsupported_protocol,
-    Error::invalid_option, Error::kernel_too_old, Error::io_uring_forbidden, Error::memlock_too_small,
+    Error::end_of_stream,   Error::closed,         Error::idle_timeout,       Error::close_timeout,
+    Error::handler_failed,  Error::engine_stopped, Error::invalid_address,    Error::unsupported_protocol,
+    Error::invalid_option,  Error::kernel_too_old, Error::io_uring_forbidden, Error::memlock_too_small,
+    Error::lockdown_failed,
 };
 
 std::error_code code_of(std::errc error) {
@@ -63,30 +64,30 @@ TEST_CASE("explaining no error says so") {
 
 TEST_CASE("forbidden io_uring is explained by sysctl and seccomp") {
   const std::string text = explain(Error::io_uring_forbidden);
-  CHECK_THAT(text, Contains("kernel.io_uring_disabled") && Contains("seccomp") &&
-                       Contains("io_uring_setup") && Contains("io_uring_enter") &&
-                       Contains("io_uring_register"));
+  CHECK_THAT(text, contains("kernel.io_uring_disabled") && contains("seccomp") &&
+                       contains("io_uring_setup") && contains("io_uring_enter") &&
+                       contains("io_uring_register"));
 }
 
 TEST_CASE("an old kernel is explained by the version that is needed") {
-  CHECK_THAT(explain(Error::kernel_too_old), Contains("Linux 6.1"));
+  CHECK_THAT(explain(Error::kernel_too_old), contains("Linux 6.1"));
 }
 
 TEST_CASE("a small memlock limit is explained by how to raise it and how to need less") {
   CHECK_THAT(explain(Error::memlock_too_small),
-             Contains("ulimit -l") && Contains("LimitMEMLOCK=") && Contains("recv_buffers_count"));
+             contains("ulimit -l") && contains("LimitMEMLOCK=") && contains("recv_buffers_count"));
 }
 
 TEST_CASE("errno values a user can do something about are explained with a cure") {
-  CHECK_THAT(explain(code_of(std::errc::address_in_use)), Contains("ss -ltnp"));
-  CHECK_THAT(explain(code_of(std::errc::permission_denied)), Contains("1024"));
+  CHECK_THAT(explain(code_of(std::errc::address_in_use)), contains("ss -ltnp"));
+  CHECK_THAT(explain(code_of(std::errc::permission_denied)), contains("1024"));
   CHECK_THAT(explain(code_of(std::errc::too_many_files_open)),
-             Contains("ulimit -n") && Contains("LimitNOFILE="));
-  CHECK_THAT(explain(code_of(std::errc::too_many_files_open_in_system)), Contains("fs.file-max"));
-  CHECK_THAT(explain(code_of(std::errc::address_not_available)), Contains("ip address"));
-  CHECK_THAT(explain(code_of(std::errc::address_family_not_supported)), Contains("tcp4"));
-  CHECK_THAT(explain(code_of(std::errc::connection_refused)), Contains("nothing listens"));
-  CHECK_THAT(explain(code_of(std::errc::not_enough_memory)), Contains("memory"));
+             contains("ulimit -n") && contains("LimitNOFILE="));
+  CHECK_THAT(explain(code_of(std::errc::too_many_files_open_in_system)), contains("fs.file-max"));
+  CHECK_THAT(explain(code_of(std::errc::address_not_available)), contains("ip address"));
+  CHECK_THAT(explain(code_of(std::errc::address_family_not_supported)), contains("tcp4"));
+  CHECK_THAT(explain(code_of(std::errc::connection_refused)), contains("nothing listens"));
+  CHECK_THAT(explain(code_of(std::errc::not_enough_memory)), contains("memory"));
 }
 
 TEST_CASE("any other code is explained by its own message") {
@@ -99,7 +100,7 @@ TEST_CASE("the detail of the last failure begins its explanation") {
   const std::error_code code = base::fail(Error::invalid_option, "loops is 4096, at most 1024 are allowed");
   CHECK(code == Error::invalid_option);
   CHECK_THAT(explain(code),
-             StartsWith("loops is 4096, at most 1024 are allowed. ") && Contains("options.hpp"));
+             StartsWith("loops is 4096, at most 1024 are allowed. ") && contains("options.hpp"));
 }
 
 TEST_CASE("a detail is not put in for another code") {

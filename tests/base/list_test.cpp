@@ -11,7 +11,7 @@
 namespace ringwire::base {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::death_of;
 
 struct Red;
@@ -133,7 +133,7 @@ TEST_CASE("a node in two lists of one tag is refused") {
                one.push_back(node);
                other.push_back(node);
              }),
-             Contains("is already in list"));
+             contains("is already in list"));
 }
 
 TEST_CASE("removing a node from a list it is not in is refused") {
@@ -144,7 +144,7 @@ TEST_CASE("removing a node from a list it is not in is refused") {
                one.push_back(node);
                other.remove(node);
              }),
-             Contains("not in"));
+             contains("not in"));
 }
 
 TEST_CASE("a node that dies in a list is refused") {
@@ -153,7 +153,7 @@ TEST_CASE("a node that dies in a list is refused") {
                Node node{1};
                list.push_back(node);
              }),
-             Contains("list_ == nullptr"));
+             contains("list_ == nullptr"));
 }
 
 }  // namespace

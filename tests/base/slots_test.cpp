@@ -10,7 +10,7 @@
 namespace ringwire::base {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::death_of;
 
 int alive = 0;
@@ -165,8 +165,8 @@ TEST_CASE("releasing an empty slot is refused") {
                if (table.acquire() != nullptr) table.release(0);
                table.release(0);
              }),
-             Contains("slot 0 is empty"));
-  CHECK_THAT(death_of([] { Table(2).release(1); }), Contains("slot 1 of 0"));
+             contains("slot 0 is empty"));
+  CHECK_THAT(death_of([] { Table(2).release(1); }), contains("slot 1 of 0"));
 }
 
 }  // namespace

@@ -106,6 +106,15 @@ def malformed_requests_are_400_and_the_connection_ends():
 
 
 @test
+def a_frame_that_does_not_wait_for_the_upgrade_is_400():
+    with Demo(PROGRAM) as demo, demo.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                           b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+                           b"\x81\x82\x00\x00\x00\x00hi")
+        assert split(receive_all(connection))[0] == 400
+
+
+@test
 def a_header_that_is_too_large_is_431():
     with Demo(PROGRAM) as demo, demo.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000)

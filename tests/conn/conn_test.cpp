@@ -15,7 +15,7 @@
 namespace ringwire {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::ConnFixture;
 using test::death_of;
 using uring::Op;
@@ -294,7 +294,7 @@ TEST_CASE("an idle timeout of its own replaces the option's, counting from now",
 
 TEST_CASE("a negative idle timeout is the caller's mistake", "[conn]") {
   CHECK_THAT(death_of([] { Stage{}.face.set_idle_timeout(std::chrono::milliseconds{-1}); }),
-             Contains("idle timeout -1 ms"));
+             contains("idle timeout -1 ms"));
 }
 
 // ---- who

@@ -14,7 +14,7 @@
 namespace ringwire::conn {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::death_of;
 using test::FailingNew;
 using test::ScriptKernel;
@@ -219,12 +219,12 @@ TEST_CASE("discarding more than there is, and adding nothing, are bugs", "[inbou
                at.add("four");
                at.inbound.discard(5);
              }),
-             Contains("discard 5 of 4"));
+             contains("discard 5 of 4"));
   CHECK_THAT(death_of([] {
                Stage at;
                at.inbound.add(at.pool, at.arrive("x"), 0);
              }),
-             Contains("size > 0"));
+             contains("size > 0"));
 }
 
 TEST_CASE("any order of adding, discarding and settling keeps the bytes", "[inbound]") {

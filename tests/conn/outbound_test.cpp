@@ -14,7 +14,7 @@
 namespace ringwire::conn {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::death_of;
 using test::FailingNew;
 
@@ -213,8 +213,8 @@ TEST_CASE("consuming more than waits, and gathering nothing, are bugs", "[outbou
                at.append("four");
                at.consume(5);
              }),
-             Contains("5 of 4"));
-  CHECK_THAT(death_of([] { static_cast<void>(Stage{}.outbound.gather()); }), Contains("!queue_.empty()"));
+             contains("5 of 4"));
+  CHECK_THAT(death_of([] { static_cast<void>(Stage{}.outbound.gather()); }), contains("!queue_.empty()"));
 }
 
 TEST_CASE("any order of writing and sending keeps the bytes and the callbacks in order", "[outbound]") {

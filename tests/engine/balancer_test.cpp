@@ -379,6 +379,20 @@ TEST_CASE("a listener that is closed while its accept pauses needs no cancel, an
   CHECK_FALSE(at.running);
 }
 
+TEST_CASE("under lockdown the balancer's ring is restricted as the loops' are, and hands over all the same") {
+  Options options;
+  options.lockdown = true;
+  Stage at{2, options};
+  REQUIRE(at.kernel.ring_flags.size() == 3);
+  for (const unsigned flags : at.kernel.ring_flags) CHECK((flags & IORING_SETUP_R_DISABLED) != 0);
+  CHECK(std::count(at.kernel.registered.begin(), at.kernel.registered.end(), IORING_REGISTER_RESTRICTIONS) ==
+        3);
+  for (int fd = 20; fd < 24; ++fd) at.accept(fd);
+  at.lap();
+  at.lap_loops();
+  CHECK(at.notebook.events == test::Words(4, "open"));
+}
+
 TEST_CASE("where threads cannot post to rings, stop rings an eventfd, and its read is taken back") {
   Stage at{2, {.mask = "wake_ring"}};
   const auto read = at.kernel.take(Op::event);  // Of the first loop, second loop or balancer: all are armed.

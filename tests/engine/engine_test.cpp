@@ -16,7 +16,7 @@
 namespace ringwire {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::Client;
 using test::RecordingHandler;
 using test::TestServer;
@@ -117,9 +117,9 @@ TEST_CASE("a loop that is not there is the caller's mistake") {
       static_cast<void>(engine::Server{kernel, handler, two_loops()}.run(addresses));
     });
   };
-  CHECK_THAT(ask([](Engine& engine) { static_cast<void>(engine.loop(2)); }), Contains("loop 2 of 2"));
+  CHECK_THAT(ask([](Engine& engine) { static_cast<void>(engine.loop(2)); }), contains("loop 2 of 2"));
   CHECK_THAT(ask([](Engine& engine) { static_cast<void>(engine.connections_count(2)); }),
-             Contains("loop 2 of 2"));
+             contains("loop 2 of 2"));
 }
 
 }  // namespace

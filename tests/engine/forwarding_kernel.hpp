@@ -26,6 +26,8 @@ class ForwardingKernel final : public kernel::Kernel {
   std::map<int, int> ring_results;
   /// Answered instead of a signalfd.
   int signals_result = 0;
+  /// Results of the n-th `forbid_new_rings`, counted from 0.
+  std::map<int, int> forbid_results;
   /// What `cpus` answers; empty = the real ones.
   std::vector<int> cpus_given;
   /// Environment variables; the real ones are not looked at.
@@ -37,6 +39,8 @@ class ForwardingKernel final : public kernel::Kernel {
   std::vector<std::pair<std::string, int>> threads;
   /// Calls of `open_socket`.
   std::atomic<int> sockets_opened{0};
+  /// Calls of `forbid_new_rings`.
+  std::atomic<int> forbids{0};
   /// Calls of `open_signals` that succeeded, and of `close_signals`.
   int signals_opened = 0;
   int signals_closed = 0;
@@ -55,6 +59,10 @@ class ForwardingKernel final : public kernel::Kernel {
   }
   int wake_ring(int ring_fd, std::uint64_t user_data) noexcept override {
     return linux_.wake_ring(ring_fd, user_data);
+  }
+  int forbid_new_rings() noexcept override {
+    const auto found = forbid_results.find(forbids++);
+    return found == forbid_results.end() ? linux_.forbid_new_rings() : found->second;
   }
   int open_socket(int family, int type, int protocol) noexcept override {
     ++sockets_opened;

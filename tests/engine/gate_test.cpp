@@ -14,7 +14,7 @@
 namespace ringwire::engine {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 
 const std::error_code none{};
 
@@ -86,7 +86,7 @@ TEST_CASE("the particulars of a failure cross over to the thread that asks") {
   }}.join();
   static_cast<void>(base::fail(Error::closed, "something else on this thread"));
   const std::error_code error = gate.error();
-  CHECK_THAT(explain(error), Contains("needs 4096 KiB"));
+  CHECK_THAT(explain(error), contains("needs 4096 KiB"));
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 namespace ringwire::engine {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -100,7 +100,7 @@ TEST_CASE("a value beyond its range is refused, with its name, value and range")
     INFO(setting.name << ": " << setting.says);
     const std::error_code error = check(setting);
     CHECK(error == Error::invalid_option);
-    CHECK_THAT(explain(error), Contains("Options::" + setting.name + " ") && Contains(setting.says));
+    CHECK_THAT(explain(error), contains("Options::" + setting.name + " ") && contains(setting.says));
   }
 }
 
@@ -110,13 +110,13 @@ TEST_CASE("marks in the wrong order are refused with both names and values") {
   options.outbound_high_mark = 10;
   std::error_code error = check_options(options);
   CHECK(error == Error::invalid_option);
-  CHECK_THAT(explain(error), Contains("outbound_low_mark is 11") && Contains("outbound_high_mark is 10"));
+  CHECK_THAT(explain(error), contains("outbound_low_mark is 11") && contains("outbound_high_mark is 10"));
 
   options = Options{};
   options.outbound_limit = options.outbound_high_mark - 1;
   error = check_options(options);
   CHECK(error == Error::invalid_option);
-  CHECK_THAT(explain(error), Contains("outbound_high_mark is") && Contains("outbound_limit is"));
+  CHECK_THAT(explain(error), contains("outbound_high_mark is") && contains("outbound_limit is"));
 }
 
 TEST_CASE(
@@ -126,14 +126,41 @@ TEST_CASE(
   options.cq_entries = 1024;
   const std::error_code error = check_options(options);
   CHECK(error == Error::invalid_option);
-  CHECK_THAT(explain(error), Contains("sq_entries is 1024") && Contains("cq_entries is 1024"));
+  CHECK_THAT(explain(error), contains("sq_entries is 1024") && contains("cq_entries is 1024"));
 }
 
 TEST_CASE("of several bad options the first is named") {
   Options options;
   options.backlog = 0;
   options.loops = 5000;
-  CHECK_THAT(explain(check_options(options)), Contains("Options::loops"));
+  CHECK_THAT(explain(check_options(options)), contains("Options::loops"));
+}
+
+TEST_CASE("RINGWIRE_LOCKDOWN turns lockdown on, and never off") {
+  for (const bool option : {false, true}) {
+    test::ScriptKernel kernel;
+    Options options;
+    options.lockdown = option;
+    CHECK_FALSE(read_lockdown(kernel, options));
+    CHECK(options.lockdown == option);
+    kernel.variables["RINGWIRE_LOCKDOWN"] = "0";
+    CHECK_FALSE(read_lockdown(kernel, options));
+    CHECK(options.lockdown == option);
+    kernel.variables["RINGWIRE_LOCKDOWN"] = "1";
+    CHECK_FALSE(read_lockdown(kernel, options));
+    CHECK(options.lockdown);
+  }
+}
+
+TEST_CASE("RINGWIRE_LOCKDOWN with any other value is refused, so that no lockdown is missed by a typo") {
+  for (const std::string value : {"yes", "true", "2", " 1", "on"}) {
+    test::ScriptKernel kernel;
+    kernel.variables["RINGWIRE_LOCKDOWN"] = value;
+    Options options;
+    const std::error_code error = read_lockdown(kernel, options);
+    CHECK(error == Error::invalid_option);
+    CHECK_THAT(explain(error), contains("RINGWIRE_LOCKDOWN is '" + value + "'"));
+  }
 }
 
 TEST_CASE("loops are counted by the option, else by the CPUs, else one") {

@@ -11,7 +11,7 @@
 namespace ringwire::engine {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::death_of;
 
 std::vector<std::size_t> assign_many(Policy& policy, std::size_t count) {
@@ -90,8 +90,8 @@ TEST_CASE("more closed than were assigned is a bug, and so is an engine without 
                static_cast<void>(policy.assign());
                policy.set_closed(0, 2);
              }),
-             Contains("2 closed of 1 assigned"));
-  CHECK_THAT(death_of([] { Policy(Balancing::round_robin, 0); }), Contains("loops > 0"));
+             contains("2 closed of 1 assigned"));
+  CHECK_THAT(death_of([] { Policy(Balancing::round_robin, 0); }), contains("loops > 0"));
 }
 
 TEST_CASE("whatever opens and closes, least connections never chooses a fuller loop") {

@@ -23,7 +23,7 @@
 namespace ringwire::engine {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::ForwardingKernel;
 using test::open_descriptors;
 using test::RecordingHandler;
@@ -35,7 +35,9 @@ struct Stage {
   Stage() {
     options.loops = 2;
     options.log_level = LogLevel::off;
-    if (const char* mask = std::getenv("RINGWIRE_MASK")) kernel.variables["RINGWIRE_MASK"] = mask;
+    for (const char* name : {"RINGWIRE_MASK", "RINGWIRE_LOCKDOWN"}) {
+      if (const char* value = std::getenv(name)) kernel.variables[name] = value;
+    }
     handler.boot = [](Engine& engine) {
       static_cast<void>(engine.stop());
       return Action::none;
@@ -119,7 +121,7 @@ TEST_CASE("an exception from on_boot starts nothing and is reported") {
   at.handler.boot = [](Engine&) -> Action { throw std::runtime_error("no configuration"); };
   const std::size_t before = open_descriptors();
   CHECK(at.run() == Error::handler_failed);
-  CHECK_THAT(at.explanation, Contains("on_boot"));
+  CHECK_THAT(at.explanation, contains("on_boot"));
   CHECK(at.kernel.threads.empty());
   CHECK(open_descriptors() == before);
 }
@@ -141,7 +143,7 @@ TEST_CASE("a bad option is refused before a single socket is opened") {
 TEST_CASE("without an address there is nothing to start") {
   Stage at;
   CHECK(at.run({}) == Error::invalid_address);
-  CHECK_THAT(at.explanation, Contains("no address"));
+  CHECK_THAT(at.explanation, contains("no address"));
 }
 
 TEST_CASE("when the second address cannot be had, the first is given back") {
@@ -150,7 +152,7 @@ TEST_CASE("when the second address cannot be had, the first is given back") {
   CHECK(at.run({any_port, "tulip://howdy:1"}) == Error::unsupported_protocol);
   CHECK(open_descriptors() == before);
   CHECK(at.run({any_port, "tcp://192.0.2.1:0"}) == std::errc::address_not_available);
-  CHECK_THAT(at.explanation, Contains("tcp://192.0.2.1:0"));
+  CHECK_THAT(at.explanation, contains("tcp://192.0.2.1:0"));
   CHECK(open_descriptors() == before);
   CHECK(at.handler.record().boots == 0);
 }
@@ -163,7 +165,7 @@ TEST_CASE("a thread that cannot be started ends all others, whichever it is") {
     at.kernel.failing_thread = failing;
     const std::size_t before = open_descriptors();
     CHECK(at.run() == std::errc::resource_unavailable_try_again);
-    CHECK_THAT(at.explanation, Contains(names.at(static_cast<std::size_t>(failing))));
+    CHECK_THAT(at.explanation, contains(names.at(static_cast<std::size_t>(failing))));
     CHECK(open_descriptors() == before);
     CHECK(at.handler.record().shutdowns == 0);
   }
@@ -185,7 +187,7 @@ TEST_CASE("a ring that cannot be opened ends the start, and is explained to who 
     at.kernel.ring_results[failing] = -EPERM;
     const std::size_t before = open_descriptors();
     CHECK(at.run() == Error::io_uring_forbidden);
-    CHECK_THAT(at.explanation, Contains("not permitted"));
+    CHECK_THAT(at.explanation, contains("not permitted"));
     CHECK(open_descriptors() == before);
     CHECK(at.handler.record().boots == 1);
     CHECK(at.handler.record().shutdowns == 0);
@@ -196,7 +198,41 @@ TEST_CASE("an unknown name in RINGWIRE_MASK ends the start") {
   Stage at;
   at.kernel.variables["RINGWIRE_MASK"] = "everything";
   CHECK(at.run() == Error::invalid_option);
-  CHECK_THAT(at.explanation, Contains("'everything'"));
+  CHECK_THAT(at.explanation, contains("'everything'"));
+}
+
+TEST_CASE("new rings are forbidden in each thread that has its ring, and only under lockdown") {
+  Stage at;
+  at.kernel.variables.erase("RINGWIRE_LOCKDOWN");
+  CHECK_FALSE(at.run());
+  CHECK(at.kernel.forbids == 0);
+  at.options.lockdown = true;
+  CHECK_FALSE(at.run());
+  CHECK(at.kernel.forbids == 3);  // Two loops and the balancer.
+}
+
+TEST_CASE("RINGWIRE_LOCKDOWN is the option, and a value it does not know ends the start") {
+  Stage at;
+  at.kernel.variables["RINGWIRE_LOCKDOWN"] = "1";
+  CHECK_FALSE(at.run());
+  CHECK(at.kernel.forbids == 3);
+  at.kernel.variables["RINGWIRE_LOCKDOWN"] = "yes";
+  CHECK(at.run() == Error::invalid_option);
+  CHECK_THAT(at.explanation, contains("RINGWIRE_LOCKDOWN"));
+}
+
+TEST_CASE("a thread that cannot be locked down keeps all others from serving, whichever it is") {
+  for (int failing = 0; failing < 3; ++failing) {
+    INFO("thread " << failing);
+    Stage at;
+    at.options.lockdown = true;
+    at.kernel.forbid_results[failing] = -EINVAL;
+    const std::size_t before = open_descriptors();
+    CHECK(at.run() == Error::lockdown_failed);
+    CHECK_THAT(at.explanation, contains("seccomp") && contains("start without the option"));
+    CHECK(open_descriptors() == before);
+    CHECK(at.handler.record().shutdowns == 0);
+  }
 }
 
 TEST_CASE("signals are taken over only when asked for, and given back also when the start fails") {
@@ -243,7 +279,42 @@ TEST_CASE("the log says how many loops run with which features, and RINGWIRE_LOG
   at.kernel.variables["RINGWIRE_LOG"] = "info";
   CHECK_FALSE(at.run());
   REQUIRE(lines.size() == 1);
-  CHECK_THAT(lines[0], Contains("2 loop(s)") && Contains("features: none"));
+  CHECK_THAT(lines[0], contains("2 loop(s)") && contains("features: none"));
+  lines.clear();
+  at.options.lockdown = true;
+  CHECK_FALSE(at.run());
+  REQUIRE(lines.size() == 1);
+  CHECK_THAT(lines[0], contains("features: none; locked down"));
+}
+
+TEST_CASE("the log names every feature but the one that the option or the environment masks") {
+  const auto features_said = [](Stage& at) {
+    at.options.log_level = LogLevel::info;
+    at.options.log_sink = [](LogLevel, std::string_view line) {
+      const std::lock_guard lock{lines_mutex};
+      lines.emplace_back(line);
+    };
+    lines.clear();
+    REQUIRE_FALSE(at.run());
+    REQUIRE(lines.size() == 1);
+    return lines[0];
+  };
+  Stage plain;
+  const std::string had = features_said(plain);
+  for (const std::string name : {"defer_taskrun", "registered_ring", "no_iowait", "wake_ring"}) {
+    INFO(name);
+    std::string expected = had;
+    if (const auto at = expected.find(' ' + name); at != std::string::npos) {
+      expected.erase(at, name.size() + 1);
+    }
+    Stage by_option;
+    by_option.options.mask = name;
+    CHECK(features_said(by_option) == expected);
+    Stage by_environment;
+    std::string& mask = by_environment.kernel.variables["RINGWIRE_MASK"];
+    mask += (mask.empty() ? "" : ",") + name;
+    CHECK(features_said(by_environment) == expected);
+  }
 }
 
 TEST_CASE("a stop wanted by a handler and one wanted by the engine are one stop") {

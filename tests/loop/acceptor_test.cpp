@@ -93,3 +93,18 @@ TEST_CASE("a connection accepted while the listener closes is still served", "[a
   at.lap();
   CHECK(at.notebook.events == ringwire::test::Words{"open", "drain"});
 }
+
+TEST_CASE("of several pauses the one that ends first counts", "[acceptor]") {
+  const ringwire::base::Log log{ringwire::LogLevel::off, nullptr};
+  ringwire::test::ScriptKernel kernel;
+  ringwire::uring::Ring ring{kernel};
+  REQUIRE_FALSE(ring.open(8, 16, {}));
+  std::deque<Acceptor> acceptors;
+  for (std::uint32_t index = 0; index < 3; ++index) acceptors.emplace_back(10, index, log);
+  CHECK(ringwire::loop::first_resume(acceptors) == UINT64_MAX);
+  for (const std::uint32_t index : {2U, 1U}) {
+    REQUIRE(acceptors[index].flush(ring, 0));
+    CHECK(acceptors[index].on_accept({{Op::accept, 0, index}, -EMFILE, 0}, index) == -1);
+  }
+  CHECK(ringwire::loop::first_resume(acceptors) == Acceptor::pause_min + 1);
+}

@@ -1,8 +1,13 @@
 // The lap: what it waits for, what it looks at, and what it does not let anybody starve.
 #include <ringwire/error.hpp>
 
+#include "lib/uring/abi.hpp"
 #include "tests/loop/fixture.hpp"
 #include "tests/support/catch.hpp"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
 
 using ringwire::Action;
 using ringwire::Conn;
@@ -124,6 +129,49 @@ TEST_CASE("while the kernel takes no submissions, connections stay due and the l
   int armed = 0;
   while (at.kernel.take(Op::recv)) ++armed;
   CHECK(armed == 6);
+}
+
+TEST_CASE("a loop uses no feature that the option or the environment masks, and all others", "[loop]") {
+  for (const std::string masked : {"", "defer_taskrun", "registered_ring", "no_iowait", "wake_ring", "all"}) {
+    for (const bool by_option : {false, true}) {
+      INFO("mask '" << masked << "' by " << (by_option ? "option" : "environment"));
+      ringwire::test::ScriptKernel kernel;
+      kernel.features = ringwire::uring::abi::feature_no_iowait;
+      ringwire::test::Notebook notebook;
+      ringwire::test::StopCounter owner;
+      const ringwire::base::Log log{ringwire::LogLevel::off, nullptr};
+      ringwire::Options options;
+      if (by_option) {
+        options.mask = masked;
+      } else {
+        kernel.variables["RINGWIRE_MASK"] = masked;
+      }
+      ringwire::loop::Loop loop{{kernel, notebook, options, log, owner}, 0, true};
+      REQUIRE_FALSE(loop.open());
+      REQUIRE_FALSE(loop.ref().post([] {}));
+      static_cast<void>(loop.lap());
+
+      const auto is_used = [&](std::string_view name) { return masked != "all" && masked != name; };
+      CHECK(((kernel.ring_flags.back() & IORING_SETUP_DEFER_TASKRUN) != 0) == is_used("defer_taskrun"));
+      CHECK((std::count(kernel.registered.begin(), kernel.registered.end(), IORING_REGISTER_RING_FDS) == 1) ==
+            is_used("registered_ring"));
+      CHECK((kernel.enter_flags == ringwire::uring::abi::enter_no_iowait) == is_used("no_iowait"));
+      CHECK(kernel.wakes == (is_used("wake_ring") ? 2U : 0U));  // The probe, and the letter's bell.
+      CHECK(kernel.events_opened == (is_used("wake_ring") ? 0U : 1U));
+      CHECK(kernel.signalled.size() == kernel.events_opened);
+    }
+  }
+}
+
+TEST_CASE("under lockdown a loop's ring is restricted before its buffers are registered", "[loop]") {
+  ringwire::Options options;
+  options.lockdown = true;
+  LoopFixture at{options};
+  CHECK((at.kernel.ring_flags.at(0) & IORING_SETUP_R_DISABLED) != 0);
+  CHECK(at.kernel.registered == std::vector<unsigned>{IORING_REGISTER_RING_FDS, IORING_REGISTER_RESTRICTIONS,
+                                                      IORING_REGISTER_ENABLE_RINGS,
+                                                      IORING_REGISTER_PBUF_RING});
+  CHECK(at.connect(20).sqe.opcode == IORING_OP_RECV);
 }
 
 TEST_CASE("without the wake feature an eventfd is read, and read again", "[loop]") {

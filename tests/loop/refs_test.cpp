@@ -1,8 +1,12 @@
 // Handles: they reach the living, and never the successor of the dead.
 #include <ringwire/error.hpp>
 
+#include "tests/base/death.hpp"
 #include "tests/loop/fixture.hpp"
 #include "tests/support/catch.hpp"
+
+#include <stdexcept>
+#include <vector>
 
 using ringwire::Action;
 using ringwire::Conn;
@@ -160,4 +164,36 @@ TEST_CASE("tasks that post tasks run in the same lap, but not for ever", "[refs]
   static_cast<void>(at.loop.lap());
   CHECK(runs == static_cast<int>(ringwire::loop::Loop::mail_rounds_max));
   again = [] {};
+}
+
+TEST_CASE("what is told at the loop's end may throw, and the others are told all the same", "[refs]") {
+  WithRef with;
+  with.at.connect(20);
+  const ringwire::LoopRef loop = with.at.loop.ref();
+  with.at.stop();
+  std::vector<std::error_code> told;
+  const auto throws = [&](std::error_code error) {
+    told.push_back(error);
+    throw std::runtime_error{"on purpose"};
+  };
+  with.ref.close(throws);
+  CHECK_FALSE(loop.connect("tcp://127.0.0.1:9", throws));
+  with.ref.post([&](Conn* conn) {
+    CHECK(conn == nullptr);
+    told.emplace_back();
+    throw 5;
+  });
+  with.ref.write("never", [&](std::error_code error) { told.push_back(error); });
+  with.at.loop.close();
+  CHECK(told == std::vector<std::error_code>{Error::closed, Error::closed, {}, Error::closed});
+}
+
+TEST_CASE("posting an empty task is the caller's mistake, found at once", "[refs]") {
+  WithRef with;
+  with.at.connect(20);
+  const ringwire::LoopRef loop = with.at.loop.ref();
+  const auto posted = ringwire::test::death_of([&] { static_cast<void>(loop.post(nullptr)); });
+  CHECK(posted.find("an empty task") != std::string::npos);
+  const auto sent = ringwire::test::death_of([&] { with.ref.post(nullptr); });
+  CHECK(sent.find("an empty task") != std::string::npos);
 }

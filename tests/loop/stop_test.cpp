@@ -5,6 +5,8 @@
 #include "tests/support/catch.hpp"
 
 #include <chrono>
+#include <functional>
+#include <utility>
 
 using namespace std::chrono_literals;
 using ringwire::Action;
@@ -13,6 +15,29 @@ using ringwire::Error;
 using ringwire::test::LoopFixture;
 using ringwire::test::Words;
 using ringwire::uring::Op;
+
+namespace {
+
+// A loop with an eventfd that has taken over descriptor 20, the only one it will get, and so begins to stop.
+struct Stopping {
+  explicit Stopping(std::function<Action(Conn&)> drain = nullptr) {
+    kernel.wake_result = -EINVAL;
+    notebook.drain = std::move(drain);
+    REQUIRE_FALSE(loop.open());
+    kernel.post(loop.ring_fd(), {Op::handoff, 0, 0}, 20);
+    kernel.post(loop.ring_fd(), {Op::handoff_end, 0, 0}, 1);
+    for (int lap = 0; lap < 3; ++lap) CHECK(loop.lap());
+  }
+
+  ringwire::test::ScriptKernel kernel;
+  ringwire::test::Notebook notebook;
+  ringwire::test::StopCounter owner;
+  ringwire::base::Log log{ringwire::LogLevel::off, nullptr};
+  ringwire::Options options;
+  ringwire::loop::Loop loop{{kernel, notebook, options, log, owner}, 0, true};
+};
+
+}  // namespace
 
 TEST_CASE("stopping drains each connection and flushes what it writes", "[stop]") {
   LoopFixture at;
@@ -66,27 +91,36 @@ TEST_CASE("a post to an ended loop is answered closed", "[stop]") {
 }
 
 TEST_CASE("after the last connection left, a loop with an eventfd does not wait again", "[stop]") {
-  ringwire::test::ScriptKernel kernel;
-  kernel.wake_result = -EINVAL;
-  ringwire::test::Notebook notebook;
-  ringwire::test::StopCounter owner;
-  const ringwire::base::Log log{ringwire::LogLevel::off, nullptr};
-  const ringwire::Options options;
-  ringwire::loop::Loop loop{{kernel, notebook, options, log, owner}, 0, true};
-  REQUIRE_FALSE(loop.open());
-  kernel.post(loop.ring_fd(), {Op::handoff, 0, 0}, 20);
-  kernel.post(loop.ring_fd(), {Op::handoff_end, 0, 0}, 1);
-  for (int lap = 0; lap < 3; ++lap) CHECK(loop.lap());
-  kernel.complete(*kernel.take(Op::recv), 0);
-  for (int lap = 0; lap < 2; ++lap) CHECK(loop.lap());
-  kernel.complete(*kernel.take(Op::close), 0);
-  CHECK(loop.lap());  // Released.
-  kernel.waits.clear();
-  CHECK(loop.lap());
-  CHECK(kernel.waits.empty());  // Nothing but a cancel of its own would end that wait.
-  CHECK(loop.lap());
-  CHECK(kernel.take(Op::cancel_all));
-  kernel.cancel_outstanding();
-  CHECK_FALSE(loop.lap());
-  loop.close();
+  Stopping at;
+  at.kernel.complete(*at.kernel.take(Op::recv), 0);
+  for (int lap = 0; lap < 2; ++lap) CHECK(at.loop.lap());
+  at.kernel.complete(*at.kernel.take(Op::close), 0);
+  CHECK(at.loop.lap());  // Released.
+  at.kernel.waits.clear();
+  CHECK(at.loop.lap());
+  CHECK(at.kernel.waits.empty());  // Nothing but a cancel of its own would end that wait.
+  CHECK(at.loop.lap());
+  CHECK(at.kernel.take(Op::cancel_all));
+  at.kernel.cancel_outstanding();
+  CHECK_FALSE(at.loop.lap());
+  at.loop.close();
+}
+
+TEST_CASE("a loop that drains is woken by every letter, also through an eventfd", "[stop]") {
+  Stopping at{[](Conn&) { return Action::none; }};
+  CHECK(at.notebook.events == Words{"open", "drain"});
+  for (int letter = 0; letter < 3; ++letter) {
+    const auto read = at.kernel.take(Op::event);
+    REQUIRE(read);  // Else nobody would hear the bell.
+    at.kernel.complete(*read, 8);
+    for (int lap = 0; lap < 2; ++lap) CHECK(at.loop.lap());
+  }
+  bool running = true;
+  for (int round = 0; round < 10 && running; ++round) {
+    at.kernel.time += 10'000'000'000;
+    at.kernel.cancel_outstanding();
+    running = at.loop.lap();
+  }
+  CHECK_FALSE(running);
+  at.loop.close();
 }

@@ -1,4 +1,4 @@
-// Masks come from the option and from the environment, and add up.
+// Masks come from the option and from the environment, and add up; lockdown comes from the option.
 #include "lib/loop/surroundings.hpp"
 
 #include <ringwire/error.hpp>
@@ -47,4 +47,22 @@ TEST_CASE("an unknown name in RINGWIRE_MASK is refused by name", "[surroundings]
   const auto error = ringwire::loop::wanted_features(world.surroundings, wanted);
   CHECK(error == ringwire::Error::invalid_option);
   CHECK(ringwire::explain(error).find("warp_drive") != std::string::npos);
+}
+
+TEST_CASE("a ring takes ringwire's requests only when the option says lockdown", "[surroundings]") {
+  World world;
+  CHECK(ringwire::loop::wanted_requests(world.surroundings) == ringwire::uring::Requests::any);
+  world.options.lockdown = true;
+  CHECK(ringwire::loop::wanted_requests(world.surroundings) == ringwire::uring::Requests::ours);
+}
+
+TEST_CASE("a wait ends at a time of the clock, at once when that has passed, or never", "[surroundings]") {
+  World world;
+  world.kernel.time = 100;
+  CHECK(ringwire::loop::time_until(world.surroundings, 130) == 30);
+  CHECK(ringwire::loop::time_until(world.surroundings, 100) == 0);
+  CHECK(ringwire::loop::time_until(world.surroundings, 7) == 0);
+  CHECK(ringwire::loop::time_until(world.surroundings, UINT64_MAX) == ringwire::kernel::wait_forever);
+  world.kernel.time = 0;
+  CHECK(ringwire::loop::time_until(world.surroundings, UINT64_MAX - 1) == INT64_MAX);
 }

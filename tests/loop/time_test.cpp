@@ -80,3 +80,27 @@ TEST_CASE("an idle timeout set later replaces the option, also with never", "[ti
   at.lap();
   CHECK(at.kernel.shut_down.empty());
 }
+
+TEST_CASE("a tick whose delay is the longest there is does not come again", "[time]") {
+  LoopFixture at{{.ticker = true}};
+  at.notebook.ticks = [] { return ringwire::Tick{std::chrono::milliseconds::max()}; };
+  at.kernel.time += 11'000'000;
+  at.lap();
+  const std::size_t count = at.notebook.events.size();
+  at.kernel.time += 3'600'000'000'000;
+  at.lap();
+  at.lap();
+  CHECK(at.notebook.events.size() == count);
+}
+
+TEST_CASE("the longest idle timeout there is means never", "[time]") {
+  LoopFixture at;
+  at.notebook.open = [](ringwire::Conn& conn) {
+    conn.set_idle_timeout(std::chrono::milliseconds::max());
+    return ringwire::Action::none;
+  };
+  at.connect(20);
+  at.kernel.time += 3'600'000'000'000;
+  at.lap();
+  CHECK(at.kernel.shut_down.empty());
+}

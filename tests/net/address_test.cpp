@@ -13,8 +13,8 @@
 namespace ringwire::net {
 namespace {
 
-using Catch::Matchers::Contains;
 using Catch::Matchers::StartsWith;
+using ringwire::test::contains;
 using Family = Endpoint::Family;
 using test::FakeKernel;
 
@@ -114,7 +114,7 @@ TEST_CASE("an address that is none is refused with its fault") {
     const auto error = parse_endpoint(url, endpoint);
     CAPTURE(url);
     CHECK(error == Error::invalid_address);
-    CHECK_THAT(explain(error), StartsWith(url + ": ") && Contains(fault) && Contains("tcp://:9000"));
+    CHECK_THAT(explain(error), StartsWith(url + ": ") && contains(fault) && contains("tcp://:9000"));
     CHECK(endpoint.host == "before");
   }
 }
@@ -180,7 +180,7 @@ TEST_CASE("a resolver that fails says why") {
   std::vector<Address> addresses;
   const auto error = resolve(kernel, parsed("tcp://host:80"), addresses);
   CHECK(error == std::errc::too_many_files_open);
-  CHECK_THAT(explain(error), StartsWith("tcp://host:80: ") && Contains("ulimit -n"));
+  CHECK_THAT(explain(error), StartsWith("tcp://host:80: ") && contains("ulimit -n"));
 }
 
 TEST_CASE("an address survives the way to the kernel and back") {

@@ -90,6 +90,7 @@ class FakeKernel final : public kernel::Kernel {
   int enter(io_uring&, unsigned, unsigned, unsigned, std::int64_t) noexcept override { std::abort(); }
   int register_ring(io_uring&, unsigned, void*, unsigned) noexcept override { std::abort(); }
   int wake_ring(int, std::uint64_t) noexcept override { std::abort(); }
+  int forbid_new_rings() noexcept override { std::abort(); }
   int shutdown(int, int) noexcept override { std::abort(); }
   int open_event() noexcept override { std::abort(); }
   int signal_event(int) noexcept override { std::abort(); }

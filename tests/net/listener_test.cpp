@@ -15,8 +15,8 @@
 namespace ringwire::net {
 namespace {
 
-using Catch::Matchers::Contains;
 using Catch::Matchers::StartsWith;
+using ringwire::test::contains;
 using test::FakeKernel;
 
 Endpoint endpoint_of(const std::string& url) {
@@ -101,7 +101,7 @@ TEST_CASE("a port that is taken is an error that names the address and the cure"
   const Listener second(url);
   CHECK(second.error == std::errc::address_in_use);
   CHECK(second.fd == -1);
-  CHECK_THAT(explain(second.error), StartsWith(url + ": Address already in use. ") && Contains("ss -ltnp"));
+  CHECK_THAT(explain(second.error), StartsWith(url + ": Address already in use. ") && contains("ss -ltnp"));
 }
 
 TEST_CASE("closing a listener frees its port at once") {
@@ -175,7 +175,7 @@ TEST_CASE("a failure at any step closes the descriptor, touches nothing and name
   const auto error = open_listener(kernel, endpoint_of("tcp://:80"), 1, fd, bound);
   CAPTURE(step);
   CHECK(error == std::errc::permission_denied);
-  CHECK_THAT(explain(error), StartsWith("tcp://:80: Permission denied. ") && Contains("1024"));
+  CHECK_THAT(explain(error), StartsWith("tcp://:80: Permission denied. ") && contains("1024"));
   CHECK(kernel.open.empty());
   CHECK(fd == -1);
   CHECK(bound == Address{});

@@ -59,7 +59,7 @@ TEST_CASE("round robin spreads a thousand connections within one") {
   expect_even(Balancing::round_robin, 2, 1000, false);
 }
 
-TEST_CASE("round robin spreads a burst of a thousand within one") {
+TEST_CASE("round robin spreads a burst of a thousand within one", "[features]") {
   expect_even(Balancing::round_robin, 2, 1000, true);
 }
 

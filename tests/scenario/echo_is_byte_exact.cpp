@@ -71,7 +71,7 @@ TEST_CASE("64 clients get their own bytes back on one loop, and the count return
   echo_on_many(1, 64, scaled(64 * 1024, 16 * 1024));
 }
 
-TEST_CASE("64 clients get their own bytes back on two loops, and the count returns to 0") {
+TEST_CASE("64 clients get their own bytes back on two loops, and the count returns to 0", "[features]") {
   echo_on_many(2, 64, scaled(64 * 1024, 16 * 1024));
 }
 

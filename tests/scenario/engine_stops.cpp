@@ -42,11 +42,11 @@ TEST_CASE("stop with a thousand open connections leaves no descriptor, on one lo
   expect_no_descriptor_left(1, 1000);
 }
 
-TEST_CASE("stop with a thousand open connections leaves no descriptor, on two loops") {
+TEST_CASE("stop with a thousand open connections leaves no descriptor, on two loops", "[features]") {
   expect_no_descriptor_left(2, 1000);
 }
 
-TEST_CASE("starting and stopping thirty times leaves no descriptor and no thread") {
+TEST_CASE("starting and stopping thirty times leaves no descriptor and no thread", "[features]") {
   {
     RecordingHandler handler;
     const TestServer warm_up{handler, brief(2)};

@@ -4,8 +4,8 @@
 //
 // Leaves to others: what is expected. Invariant: every question gets one line of answer.
 //
-// Words: loops=N stop_timeout=MS nofile=N memlock=BYTES user=UID deny=ERRNO signal sq=N cq=N buffers=N
-//        kernel=NAME log
+// Words: loops=N stop_timeout=MS nofile=N memlock=BYTES user=UID deny=ERRNO deny_filters=ERRNO signal
+//        lockdown sq=N cq=N buffers=N kernel=NAME log
 // Questions: fds count cpu stop
 #include <ringwire/ringwire.hpp>
 
@@ -24,11 +24,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
+#include <initializer_list>
 #include <iostream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -38,6 +39,7 @@ struct Setup {
   unsigned long nofile = 0;
   uid_t user = 0;
   unsigned deny = 0;
+  unsigned deny_filters = 0;
 };
 
 // Lines of the log stand among the answers, as "log warn …".
@@ -61,6 +63,7 @@ Setup parse(int count, char** words) {
     if (word == "signal") setup.options.stop_on_signal = true;
     if (word == "log") setup.options.log_level = ringwire::LogLevel::info;
     if (word.starts_with("kernel=")) setenv("RINGWIRE_KERNEL", words[index] + 7, 1);
+    if (word == "lockdown") setup.options.lockdown = true;
     if (take(word, "loops", value)) setup.options.loops = value;
     if (take(word, "stop_timeout", value)) setup.options.stop_timeout = std::chrono::milliseconds{value};
     if (take(word, "sq", value)) setup.options.sq_entries = value;
@@ -70,6 +73,7 @@ Setup parse(int count, char** words) {
     if (take(word, "memlock", value)) setup.memlock = value;
     if (take(word, "user", value)) setup.user = static_cast<uid_t>(value);
     if (take(word, "deny", value)) setup.deny = static_cast<unsigned>(value);
+    if (take(word, "deny_filters", value)) setup.deny_filters = static_cast<unsigned>(value);
   }
   return setup;
 }
@@ -79,17 +83,15 @@ bool limit(__rlimit_resource what, unsigned long value) {
   return setrlimit(what, &both) == 0;
 }
 
-// From here on io_uring's three calls answer `error`, as in a container with a strict profile.
-bool deny_io_uring(unsigned error) {
-  sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 2, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_enter, 1, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_register, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error & SECCOMP_RET_DATA)),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog filter{std::size(program), program};
+// From here on these system calls answer `error`, as in a container with a strict profile.
+bool deny(std::initializer_list<unsigned> calls, unsigned error) {
+  std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  for (const unsigned call : calls) {
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1));
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error & SECCOMP_RET_DATA)));
+  }
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
          prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
@@ -101,7 +103,8 @@ bool apply(const Setup& setup) {
     if (setgid(setup.user) != 0 || setuid(setup.user) != 0) return false;
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // Else /proc/self is closed to us.
   }
-  return setup.deny == 0 || deny_io_uring(setup.deny);
+  if (setup.deny_filters > 0 && !deny({SYS_seccomp}, setup.deny_filters)) return false;
+  return setup.deny == 0 || deny({SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}, setup.deny);
 }
 
 class Server : public ringwire::Handler {

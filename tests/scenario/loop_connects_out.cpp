@@ -152,7 +152,7 @@ TEST_CASE("connects raced against stop are each answered once, and leave nothing
   }
 }
 
-TEST_CASE("a proxy on one loop copies both ways, byte for byte") {
+TEST_CASE("a proxy on one loop copies both ways, byte for byte", "[features]") {
   RecordingHandler far;
   far.traffic = echo;
   const TestServer far_server{far};

@@ -41,7 +41,8 @@ bool each_in_order(const std::string& text, std::size_t lines_count) {
 
 }  // namespace
 
-TEST_CASE("writes of four threads arrive whole, in each thread's order, and each is answered once") {
+TEST_CASE("writes of four threads arrive whole, in each thread's order, and each is answered once",
+          "[features]") {
   RecordingHandler handler;
   TestServer server{handler};
   Client client{server.address()};
@@ -70,7 +71,7 @@ TEST_CASE("writes of four threads arrive whole, in each thread's order, and each
   CHECK(failed == 0);
 }
 
-TEST_CASE("posts, wakes and writes of four threads are all carried out on the loop's thread") {
+TEST_CASE("posts, wakes and writes of four threads are all carried out on the loop's thread", "[features]") {
   RecordingHandler handler;
   TestServer server{handler};
   const Client client{server.address()};
@@ -161,7 +162,7 @@ TEST_CASE("requests raced against the peer's reset are each answered exactly onc
   }
 }
 
-TEST_CASE("requests raced against the engine's stop are each answered exactly once") {
+TEST_CASE("requests raced against the engine's stop are each answered exactly once", "[features]") {
   for (int round = 0; round < 10; ++round) {
     RecordingHandler handler;
     std::atomic<std::size_t> answered = 0;

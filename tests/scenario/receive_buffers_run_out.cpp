@@ -67,13 +67,13 @@ TEST_CASE("4 submissions and 8 completions serve 64 connections byte for byte") 
   expect_byte_exact(tiny_rings(), 64, scaled(64 * 1024, 16 * 1024));
 }
 
-TEST_CASE("4 submissions and 8 completions serve 64 connections on two loops") {
+TEST_CASE("4 submissions and 8 completions serve 64 connections on two loops", "[features]") {
   Options options = tiny_rings();
   options.loops = 2;
   expect_byte_exact(options, 64, scaled(64 * 1024, 16 * 1024));
 }
 
-TEST_CASE("tiny rings and two buffers of 64 bytes together stay byte-exact") {
+TEST_CASE("tiny rings and two buffers of 64 bytes together stay byte-exact", "[features]") {
   Options options = tiny_rings();
   options.recv_buffers_count = 2;
   options.recv_buffer_size = 64;

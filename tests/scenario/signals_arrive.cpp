@@ -37,7 +37,7 @@ TEST_CASE("SIGTERM stops an engine that takes signals, and run returns no error"
   expect_clean_end(SIGTERM, "loops=1");
 }
 
-TEST_CASE("SIGINT stops an engine with two loops, and run returns no error") {
+TEST_CASE("SIGINT stops an engine with two loops, and run returns no error", "[features]") {
   expect_clean_end(SIGINT, "loops=2");
 }
 

@@ -64,7 +64,7 @@ TEST_CASE("a task that posts itself does not starve the connections") {
   CHECK_FALSE(server.stop());
 }
 
-TEST_CASE("posts from four threads to two loops are all run, each on its loop") {
+TEST_CASE("posts from four threads to two loops are all run, each on its loop", "[features]") {
   std::atomic<std::size_t> right = 0;
   RecordingHandler handler;
   Options options = quiet();

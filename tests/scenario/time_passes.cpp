@@ -155,7 +155,7 @@ TEST_CASE("set_idle_timeout gives one connection its own time, and 0 turns it of
   CHECK(handler.record().closed == 1);
 }
 
-TEST_CASE("a hundred idle connections are all closed in time") {
+TEST_CASE("a hundred idle connections are all closed in time", "[features]") {
   RecordingHandler handler;
   Options options = quiet();
   options.idle_timeout = milliseconds{100};

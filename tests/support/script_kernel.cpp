@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace ringwire::test {
 namespace {
@@ -126,7 +127,9 @@ int ScriptKernel::open_ring(io_uring& ring, unsigned entries, io_uring_params& p
   ring.cq.cqes = memory->cqes.data();
   ring.cq.ring_mask = cq_entries - 1;
   ring.cq.ring_entries = cq_entries;
+  ring.flags = params.flags;
   ring.features = features;
+  memory->disabled = (params.flags & IORING_SETUP_R_DISABLED) != 0;
   ring.ring_fd = ring.enter_ring_fd = next_fd_++;
   params.features = features;
   ring_flags.push_back(params.flags);
@@ -180,11 +183,13 @@ void ScriptKernel::deliver(Memory& memory) {
   memory.sq_flags = memory.waiting.empty() ? 0 : IORING_SQ_CQ_OVERFLOW;
 }
 
-int ScriptKernel::enter(io_uring& ring, unsigned submit_count, unsigned wait_count, unsigned,
+int ScriptKernel::enter(io_uring& ring, unsigned submit_count, unsigned wait_count, unsigned flags,
                         std::int64_t timeout) noexcept {
   ++enters;
+  enter_flags |= flags;
   if (wait_count > 0) waits.push_back(timeout);
   Memory& memory = *rings_.at(ring.ring_fd);
+  if (memory.disabled) return -EBADFD;
   const int result = next_result(enter_results);
   if (result < 0) {
     deliver(memory);
@@ -195,8 +200,17 @@ int ScriptKernel::enter(io_uring& ring, unsigned submit_count, unsigned wait_cou
   return static_cast<int>(submit_count);
 }
 
-int ScriptKernel::register_ring(io_uring& ring, unsigned opcode, void* argument, unsigned) noexcept {
+int ScriptKernel::register_ring(io_uring& ring, unsigned opcode, void* argument, unsigned count) noexcept {
+  registered.push_back(opcode);
   if (const int result = next_result(register_results); result != 0) return result;
+  if (opcode == IORING_REGISTER_RESTRICTIONS) {
+    if (!rings_.at(ring.ring_fd)->disabled) return -EBADFD;
+    const auto* rules = static_cast<const io_uring_restriction*>(argument);
+    restrictions.assign(rules, rules + count);
+  }
+  if (opcode == IORING_REGISTER_ENABLE_RINGS) {
+    if (!std::exchange(rings_.at(ring.ring_fd)->disabled, false)) return -EBADFD;
+  }
   if (opcode == IORING_REGISTER_PBUF_RING) {
     const auto& request = *static_cast<const io_uring_buf_reg*>(argument);
     rings_.at(ring.ring_fd)->buffers[request.bgid] = {
@@ -207,7 +221,9 @@ int ScriptKernel::register_ring(io_uring& ring, unsigned opcode, void* argument,
 }
 
 int ScriptKernel::wake_ring(int ring_fd, std::uint64_t user_data) noexcept {
+  ++wakes;
   if (wake_result < 0) return wake_result;
+  if (rings_.at(ring_fd)->disabled) return -EBADFD;
   rings_.at(ring_fd)->waiting.push_back({user_data, 0, 0});
   return 0;
 }
@@ -249,6 +265,7 @@ int ScriptKernel::resolve(const std::string&, int, std::vector<kernel::SocketNam
   return -ENOENT;
 }
 int ScriptKernel::open_event() noexcept {
+  ++events_opened;
   return next_fd_++;
 }
 int ScriptKernel::signal_event(int fd) noexcept {

@@ -60,6 +60,8 @@ class ScriptKernel final : public kernel::Kernel {
   std::deque<int> enter_results;
   /// What a wake answers: 0 as Linux 6.13, or -EINVAL.
   int wake_result = 0;
+  /// What forbidding new rings answers.
+  int forbid_result = 0;
   /// Bits of io_uring_params.features.
   unsigned features = 0;
   /// What the required requests are answered in the probe; -EBADF = known.
@@ -77,8 +79,16 @@ class ScriptKernel final : public kernel::Kernel {
   std::vector<unsigned> ring_flags;
   /// Timeouts `enter` was called with.
   std::vector<std::int64_t> waits;
-  /// Calls of `enter`.
+  /// Calls of `enter`, and all flags they came with.
   std::size_t enters = 0;
+  unsigned enter_flags = 0;
+  /// Opcodes `register_ring` was called with, in order.
+  std::vector<unsigned> registered;
+  /// What the last IORING_REGISTER_RESTRICTIONS said.
+  std::vector<io_uring_restriction> restrictions;
+  /// Calls of `wake_ring` and `open_event`.
+  std::size_t wakes = 0;
+  std::size_t events_opened = 0;
   /// Eventfds signalled.
   std::vector<int> signalled;
 
@@ -109,6 +119,7 @@ class ScriptKernel final : public kernel::Kernel {
             std::int64_t timeout) noexcept override;
   int register_ring(io_uring& ring, unsigned opcode, void* argument, unsigned count) noexcept override;
   int wake_ring(int ring_fd, std::uint64_t user_data) noexcept override;
+  int forbid_new_rings() noexcept override { return forbid_result; }
   int open_socket(int family, int type, int protocol) noexcept override;
   int bind(int fd, const kernel::SocketName& name) noexcept override;
   int listen(int fd, int backlog) noexcept override;
@@ -149,6 +160,7 @@ class ScriptKernel final : public kernel::Kernel {
     std::uint16_t head = 0;
   };
   struct Memory {
+    bool disabled = false;
     unsigned sq_head = 0, sq_tail = 0, sq_flags = 0;
     unsigned cq_head = 0, cq_tail = 0;
     std::vector<unsigned> array;

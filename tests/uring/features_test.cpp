@@ -8,7 +8,7 @@
 namespace ringwire::uring {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 
 // What `text` masks; none when it is refused.
 Features masked(std::string_view text) {
@@ -61,9 +61,9 @@ TEST_CASE("an unknown name is an invalid option whose explanation lists the know
   const std::error_code error = parse_mask("no_iowait,wake_rong", mask);
   CHECK(error == Error::invalid_option);
   const std::string text = explain(error);
-  CHECK_THAT(text, Contains("'wake_rong'"));
+  CHECK_THAT(text, contains("'wake_rong'"));
   for (const char* name : {"all", "defer_taskrun", "registered_ring", "no_iowait", "wake_ring"}) {
-    CHECK_THAT(text, Contains(name));
+    CHECK_THAT(text, contains(name));
   }
 }
 

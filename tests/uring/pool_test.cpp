@@ -18,7 +18,7 @@
 namespace ringwire::uring {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::death_of;
 using test::ScriptKernel;
 
@@ -110,13 +110,13 @@ TEST_CASE("giving a buffer back twice is a bug") {
                at.pool.give_back(bid);
                at.pool.give_back(bid);
              }),
-             Contains("given back twice"));
+             contains("given back twice"));
 }
 
 TEST_CASE("looking at a buffer that is the kernel's is a bug") {
   CHECK_THAT(death_of([] { static_cast<void>(Script{}.pool.view(0, 1)); }),
-             Contains("bid 0 is the kernel's"));
-  CHECK_THAT(death_of([] { static_cast<void>(Script{}.pool.view(2, 1)); }), Contains("bid 2 of 2"));
+             contains("bid 0 is the kernel's"));
+  CHECK_THAT(death_of([] { static_cast<void>(Script{}.pool.view(2, 1)); }), contains("bid 2 of 2"));
 }
 
 TEST_CASE("a buffer that comes twice, or that never was, is a bug") {
@@ -125,9 +125,9 @@ TEST_CASE("a buffer that comes twice, or that never was, is a bug") {
                at.pool.take(1);
                at.pool.take(1);
              }),
-             Contains("bid 1 came twice"));
-  CHECK_THAT(death_of([] { Script{}.pool.take(2); }), Contains("bid 2 of 2"));
-  CHECK_THAT(death_of([] { Script{}.pool.give_back(2); }), Contains("bid 2 of 2"));
+             contains("bid 1 came twice"));
+  CHECK_THAT(death_of([] { Script{}.pool.take(2); }), contains("bid 2 of 2"));
+  CHECK_THAT(death_of([] { Script{}.pool.give_back(2); }), contains("bid 2 of 2"));
 }
 
 TEST_CASE("more bytes than a buffer has room for are a bug") {
@@ -136,7 +136,7 @@ TEST_CASE("more bytes than a buffer has room for are a bug") {
                at.pool.take(0);
                static_cast<void>(at.pool.view(0, size + 1));
              }),
-             Contains("65 bytes of a buffer of 64"));
+             contains("65 bytes of a buffer of 64"));
 }
 
 TEST_CASE("buffers the kernel refuses are named in the error, and their memory is freed") {
@@ -159,7 +159,7 @@ TEST_CASE("buffers the kernel refuses are named in the error, and their memory i
     kernel.register_results = {refusal.result};
     const std::error_code error = pool.open(ring, 1024, size);
     CHECK(error == refusal.error);
-    CHECK_THAT(explain(error), Contains(refusal.says));
+    CHECK_THAT(explain(error), contains(refusal.says));
     CHECK(kernel.maps_count() == 0);
     CHECK_FALSE(pool.open(ring, 1024, size));  // Nothing of the failure is left.
     CHECK(kernel.maps_count() == 2);

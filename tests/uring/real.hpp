@@ -1,7 +1,7 @@
 // What the tests on the real kernel share: a ring, and sockets to try it on.
 //
-// The suite runs again with RINGWIRE_MASK=all and with RINGWIRE_KERNEL=epoll, so every ring here takes its
-// features and its kernel from there.
+// The suite runs again with RINGWIRE_MASK=all, RINGWIRE_LOCKDOWN=1 and RINGWIRE_KERNEL=epoll: every ring here
+// is opened as they say.
 #pragma once
 
 #include "lib/uring/ring.hpp"
@@ -29,10 +29,16 @@ inline uring::Features wanted_features() {
   return wanted;
 }
 
+/// Only ringwire's requests when RINGWIRE_LOCKDOWN says so.
+inline uring::Requests wanted_requests() {
+  return real_kernel().environment("RINGWIRE_LOCKDOWN") == "1" ? uring::Requests::ours : uring::Requests::any;
+}
+
 /// An open ring on the real kernel.
 struct RealRing {
-  explicit RealRing(unsigned sq_entries = 8, unsigned cq_entries = 64) {
-    REQUIRE_FALSE(ring.open(sq_entries, cq_entries, wanted_features()));
+  explicit RealRing(unsigned sq_entries = 8, unsigned cq_entries = 64,
+                    uring::Requests requests = wanted_requests()) {
+    REQUIRE_FALSE(ring.open(sq_entries, cq_entries, wanted_features(), requests));
   }
 
   /// Submits and waits until `count` completions have come (wakes not counted), or the deadline has.

@@ -86,6 +86,20 @@ TEST_CASE("the real kernel opens a ring, and masked features stay unused") {
   CHECK(at.ring.in_flight() == 0);
 }
 
+TEST_CASE("on the real kernel each feature can be masked alone, and the others stay in use") {
+  const Features had = RealRing{}.ring.features();
+  for (std::size_t index = 0; index < features_count; ++index) {
+    Features wanted = test::wanted_features();
+    wanted.remove(static_cast<Feature>(index));
+    Features expected = had;
+    expected.remove(static_cast<Feature>(index));
+    INFO("wanted " << wanted.to_string());
+    Ring ring{test::real_kernel()};
+    REQUIRE_FALSE(ring.open(8, 64, wanted));
+    CHECK(ring.features() == expected);
+  }
+}
+
 TEST_CASE("a wait on the real kernel ends at its timeout, not before") {
   RealRing at;
   const kernel::Nanoseconds before = at.kernel.now();

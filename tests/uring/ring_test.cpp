@@ -14,7 +14,7 @@
 namespace ringwire::uring {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::death_of;
 using test::ScriptKernel;
 
@@ -170,7 +170,7 @@ TEST_CASE("an enter that fails in a way nobody foresaw is a bug") {
                at.kernel.enter_results = {-EBADF};
                at.ring.submit_and_wait(1, 5);
              }),
-             Contains("io_uring_enter: -9"));
+             contains("io_uring_enter: -9"));
 }
 
 TEST_CASE("the timeout of a wait is passed on as it is") {
@@ -293,7 +293,7 @@ TEST_CASE("an operation that completes twice is a bug") {
                at.ring.submit_and_wait(0, 0);
                static_cast<void>(at.ring.reap());
              }),
-             Contains("completed twice"));
+             contains("completed twice"));
 }
 
 TEST_CASE("a completion without an operation is a bug") {
@@ -303,7 +303,7 @@ TEST_CASE("a completion without an operation is a bug") {
                at.ring.submit_and_wait(0, 0);
                static_cast<void>(at.ring.reap());
              }),
-             Contains("op != Op::none"));
+             contains("op != Op::none"));
 }
 
 TEST_CASE("an SQE without room, or in the name of another ring, is a bug") {
@@ -311,9 +311,9 @@ TEST_CASE("an SQE without room, or in the name of another ring, is a bug") {
                Script at;
                for (std::uint32_t slot = 0; slot < 5; ++slot) at.write(slot);
              }),
-             Contains("unsubmitted() < ring_.sq.ring_entries"));
-  CHECK_THAT(death_of([] { Script{}.write(0, Op::handoff); }), Contains("!is_foreign(token.op)"));
-  CHECK_THAT(death_of([] { Script{}.write(0, Op::none); }), Contains("token.op != Op::none"));
+             contains("unsubmitted() < ring_.sq.ring_entries"));
+  CHECK_THAT(death_of([] { Script{}.write(0, Op::handoff); }), contains("!is_foreign(token.op)"));
+  CHECK_THAT(death_of([] { Script{}.write(0, Op::none); }), contains("token.op != Op::none"));
 }
 
 TEST_CASE("closing ends the kernel's ring, once") {

@@ -12,7 +12,7 @@
 namespace ringwire::uring {
 namespace {
 
-using Catch::Matchers::Contains;
+using ringwire::test::contains;
 using test::ScriptKernel;
 
 constexpr unsigned always = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
@@ -91,7 +91,7 @@ TEST_CASE("no memory for the smallest ring says how large it is and what the lim
   Ring ring{kernel};
   const std::error_code error = ring.open(1024, 8192, Features::all());
   CHECK(error == Error::memlock_too_small);
-  CHECK_THAT(explain(error), Contains("128 + 1024 entries") && Contains("64 KiB") && Contains("ulimit -l"));
+  CHECK_THAT(explain(error), contains("128 + 1024 entries") && contains("64 KiB") && contains("ulimit -l"));
   CHECK(kernel.open_ring_results.empty());
   CHECK_FALSE(ring.is_open());
 }
@@ -127,35 +127,51 @@ TEST_CASE("a refusal says cause and cure") {
     Ring ring{kernel};
     const std::error_code error = ring.open(1024, 8192, Features::all());
     CHECK(error == refusal.error);
-    CHECK_THAT(explain(error), Contains(refusal.says) && Contains(refusal.advises));
+    CHECK_THAT(explain(error), contains(refusal.says) && contains(refusal.advises));
     CHECK(kernel.open_ring_results.empty());
     CHECK(kernel.rings_count() == 0);
   }
 }
 
-TEST_CASE("a feature that is masked is not used, and the others are") {
+// The trace each feature leaves on the kernel.
+Features seen_by(const ScriptKernel& kernel) {
+  Features seen;
+  if (kernel.ring_flags.back() == defer) seen.add(Feature::defer_taskrun);
+  if (kernel.registered == std::vector<unsigned>{IORING_REGISTER_RING_FDS}) {
+    seen.add(Feature::registered_ring);
+  }
+  if ((kernel.enter_flags & abi::enter_no_iowait) != 0) seen.add(Feature::no_iowait);
+  if (kernel.wakes > 0) seen.add(Feature::wake_ring);
+  return seen;
+}
+
+TEST_CASE("a feature that is masked leaves no trace on the kernel, and the others do") {
+  std::vector<Features> wishes{Features::all(), Features{}};
   for (std::size_t index = 0; index < features_count; ++index) {
-    const auto feature = static_cast<Feature>(index);
-    const Features wanted = without(feature);
+    wishes.push_back(without(static_cast<Feature>(index)));
+  }
+  for (const Features wanted : wishes) {
     INFO("wanted " << wanted.to_string());
     ScriptKernel kernel;
     kernel.features = abi::feature_no_iowait;
     Ring ring{kernel};
     REQUIRE_FALSE(ring.open(8, 16, wanted));
+    ring.submit_and_wait(0, 0);
     CHECK(ring.features() == wanted);
-    CHECK(kernel.ring_flags.back() == (feature == Feature::defer_taskrun ? coop : defer));
+    CHECK(seen_by(kernel) == wanted);
+    CHECK(kernel.ring_flags == std::vector<unsigned>{wanted.has(Feature::defer_taskrun) ? defer : coop});
   }
 }
 
-TEST_CASE("with everything masked no feature is even tried") {
+TEST_CASE("with everything masked the kernel is asked for nothing that could fail") {
   ScriptKernel kernel;
   kernel.features = abi::feature_no_iowait;
-  kernel.register_results = {-EFAULT};  // Would be used up.
   kernel.wake_result = -EFAULT;
   Ring ring{kernel};
   REQUIRE_FALSE(ring.open(8, 16, {}));
-  CHECK(ring.features() == Features{});
-  CHECK(kernel.register_results.size() == 1);
+  CHECK(kernel.registered.empty());
+  CHECK(kernel.wakes == 0);
+  CHECK(kernel.enter_flags == 0);
 }
 
 TEST_CASE("a feature the kernel lacks is left out, and the ring works without it") {
@@ -175,7 +191,7 @@ TEST_CASE("a kernel without multishot receive is too old, and is told apart by n
   Ring ring{kernel};
   const std::error_code error = ring.open(8, 16, Features::all());
   CHECK(error == Error::kernel_too_old);
-  CHECK_THAT(explain(error), Contains("multishot recv"));
+  CHECK_THAT(explain(error), contains("multishot recv"));
   CHECK_FALSE(ring.is_open());
   CHECK(kernel.rings_count() == 0);
 }

@@ -16,7 +16,8 @@ namespace {
 // What asks for less work or fewer interruptions is granted by doing everything in `enter`.
 constexpr unsigned setup_flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL |
                                  IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN |
-                                 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_DEFER_TASKRUN;
+                                 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_DEFER_TASKRUN |
+                                 IORING_SETUP_R_DISABLED;
 constexpr unsigned feature_no_iowait = 1U << 17;  // Linux 6.15; an epoll set never waits for I/O.
 constexpr unsigned features = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_CUR_PERSONALITY |
                               IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP | feature_no_iowait;
@@ -53,6 +54,9 @@ int Ring::register_(unsigned opcode, void* argument, unsigned count) noexcept {
   switch (opcode) {
     case IORING_REGISTER_RING_FDS:
       return 0;  // There is no descriptor to look up.
+    case IORING_REGISTER_RESTRICTIONS:
+    case IORING_REGISTER_ENABLE_RINGS:
+      return 0;  // Nor a ring in Linux to be misused; here requests the reactor does not make are EINVAL.
     case IORING_REGISTER_PBUF_RING:
       if (argument == nullptr || count != 1) return -EINVAL;
       try {

@@ -42,9 +42,9 @@ struct Cqe {
 
 /// A ring on a kernel of its own.
 struct Bench {
-  explicit Bench(unsigned sq = 64, unsigned cq = 256) {
+  explicit Bench(unsigned sq = 64, unsigned cq = 256, unsigned more_flags = 0) {
     io_uring_params params{};
-    params.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+    params.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | more_flags;
     params.cq_entries = cq;
     REQUIRE(kernel.open_ring(ring, sq, params) == 0);
     for (unsigned index = 0; index < params.sq_entries; ++index) ring.sq.array[index] = index;

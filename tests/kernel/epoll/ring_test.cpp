@@ -27,6 +27,17 @@ TEST_CASE("enter answers how many requests it took, and takes no more than it is
   CHECK(at.kernel.enter(at.ring, 1, 0, 0, 0) == 0);
 }
 
+TEST_CASE("each step of a lockdown is granted, and restricts nothing", "[epoll]") {
+  Bench at{64, 256, IORING_SETUP_R_DISABLED};
+  io_uring_restriction only_close{};
+  only_close.opcode = IORING_RESTRICTION_SQE_OP;
+  only_close.sqe_op = IORING_OP_CLOSE;
+  CHECK(at.kernel.register_ring(at.ring, IORING_REGISTER_RESTRICTIONS, &only_close, 1) == 0);
+  CHECK(at.kernel.register_ring(at.ring, IORING_REGISTER_ENABLE_RINGS, nullptr, 0) == 0);
+  add_nops(at, 1);
+  CHECK(at.wait(1).at(0).res == 0);
+}
+
 TEST_CASE("a wait ends at its timeout with ETIME, not before", "[epoll]") {
   Bench at;
   const Nanoseconds before = at.kernel.now();

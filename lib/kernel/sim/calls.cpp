@@ -1,0 +1,237 @@
+// The calls that are no ring's: sockets, events, memory, limits. Each can be told to fail.
+#include "lib/base/assert.hpp"
+#include "lib/kernel/sim/errors.hpp"
+#include "lib/kernel/sim/sim_kernel.hpp"
+
+#include <fmt/format.h>
+
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <system_error>
+#include <utility>
+
+namespace ringwire::kernel::sim {
+namespace {
+
+constexpr std::size_t page_size = 4096;
+
+}  // namespace
+
+SimKernel::~SimKernel() {
+  for (const auto& [memory, size] : maps_) std::free(memory);
+}
+
+// ---- the driver's side
+
+void SimKernel::set_ring_features(unsigned features, bool wakes) noexcept {
+  ring_features_ = features | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
+  wakes_ = wakes;
+}
+
+void SimKernel::set_time(Nanoseconds now) noexcept {
+  RINGWIRE_ASSERT(now >= time_, "time goes back from {} to {}", time_, now);
+  time_ = now;
+}
+
+void SimKernel::fail_call(std::uint64_t nth, bool for_good) noexcept {
+  failing_from_ = calls_ + nth;
+  failing_for_good_ = for_good;
+}
+
+bool SimKernel::refused() noexcept {
+  const std::uint64_t number = calls_++;
+  if (number == failing_from_ || (failing_for_good_ && number > failing_from_)) return true;
+  return faults_.happens(Fault::call_fails);
+}
+
+void SimKernel::violate(const std::string& what) {
+  if (violation_.empty()) violation_ = what;
+}
+
+std::string SimKernel::describe(const Operation& operation) const {
+  const Request& request = operation.request;
+  return fmt::format("{} fd {} user_data {:x}{}", opcode_name(request.opcode), request.fd, request.user_data,
+                     operation.doomed ? " (cancelled)" : "");
+}
+
+std::string SimKernel::describe_all() const {
+  std::string all;
+  for (const auto& operation : operations_) all += (all.empty() ? "" : ", ") + describe(*operation);
+  return all.empty() ? "no operation" : all;
+}
+
+std::shared_ptr<Stream> SimKernel::connect(std::uint16_t port) {
+  const std::shared_ptr<File> listener = files_.listener(port);
+  if (listener == nullptr || listener->shut_down || listener->backlog.size() >= listener->backlog_max)
+    return nullptr;
+  auto stream = std::make_shared<Stream>(stream_capacity_);
+  stream->names = {loopback_name(next_port_++), loopback_name(port)};
+  listener->backlog.push_back(stream);
+  return stream;
+}
+
+std::vector<std::shared_ptr<Stream>> SimKernel::take_connected() noexcept {
+  return std::exchange(connected_, {});
+}
+
+// ---- sockets
+
+int SimKernel::open_socket(int /*family*/, int /*type*/, int /*protocol*/) noexcept {
+  if (refused()) return -ENOBUFS;
+  return files_.add(std::make_shared<File>(File::Kind::socket));
+}
+
+int SimKernel::bind(int fd, const SocketName& name) noexcept {
+  if (refused()) return -EACCES;
+  const auto file = files_.find(fd);
+  if (file == nullptr) return -EBADF;
+  if (port_of(name) == 0) {
+    file->name = loopback_name(next_port_++);
+    return 0;
+  }
+  if (files_.listener(port_of(name)) != nullptr) return -EADDRINUSE;
+  file->name = name;
+  return 0;
+}
+
+int SimKernel::listen(int fd, int backlog) noexcept {
+  if (refused()) return -EADDRINUSE;
+  const auto file = files_.find(fd);
+  if (file == nullptr) return -EBADF;
+  file->kind = File::Kind::listener;
+  file->backlog_max = static_cast<std::size_t>(std::max(backlog, 1));
+  return 0;
+}
+
+int SimKernel::set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept {
+  const auto file = files_.find(fd);
+  if (file == nullptr) return -EBADF;
+  if (refused()) {
+    if (file->stream != nullptr) file->stream->hurt = true;
+    return -EINVAL;
+  }
+  if (level == SOL_SOCKET && name == SO_LINGER && size == sizeof(linger)) {
+    const auto& wish = *static_cast<const linger*>(value);
+    file->reset_on_close = wish.l_onoff != 0 && wish.l_linger == 0;
+  }
+  return 0;
+}
+
+int SimKernel::get_option(int fd, int /*level*/, int /*name*/, void* value, socklen_t& size) noexcept {
+  if (files_.find(fd) == nullptr) return -EBADF;
+  std::memset(value, 0, size);
+  return 0;
+}
+
+int SimKernel::local_name(int fd, SocketName& name) noexcept {
+  const auto file = files_.find(fd);
+  if (file == nullptr) return -EBADF;
+  if (refused()) return -ENOBUFS;
+  name = file->stream != nullptr ? file->stream->names[file->side] : file->name;
+  return 0;
+}
+
+int SimKernel::peer_name(int fd, SocketName& name) noexcept {
+  const auto file = files_.find(fd);
+  if (file == nullptr) return -EBADF;
+  if (file->stream == nullptr || file->stream->is_reset(file->side) || refused()) return -ENOTCONN;
+  name = file->stream->names[1 - file->side];
+  return 0;
+}
+
+int SimKernel::shutdown(int fd, int how) noexcept {
+  const auto file = files_.find(fd);
+  if (file == nullptr) return -EBADF;
+  if (file->kind == File::Kind::listener) {
+    file->shut_down = true;
+    return 0;
+  }
+  if (file->stream == nullptr) return -ENOTCONN;
+  if (refused()) {
+    file->stream->hurt = true;
+    return -ENOTCONN;
+  }
+  return how == SHUT_RD ? 0 : file->stream->shut_write(file->side);
+}
+
+int SimKernel::close(int fd) noexcept {
+  return files_.close(fd);
+}
+
+int SimKernel::resolve(const std::string& host, int /*family*/, std::vector<SocketName>& names) {
+  if (refused() || host != "localhost") return -ENOENT;
+  names.push_back(loopback_name(0));
+  return 0;
+}
+
+// ---- events
+
+int SimKernel::open_event() noexcept {
+  if (refused()) return -EMFILE;
+  return files_.add(std::make_shared<File>(File::Kind::event));
+}
+
+int SimKernel::signal_event(int fd) noexcept {
+  const auto file = files_.find(fd);
+  if (file == nullptr || file->kind != File::Kind::event) return -EBADF;
+  ++file->counter;
+  return 0;
+}
+
+int SimKernel::open_signals() noexcept {
+  if (refused()) return -EMFILE;
+  return files_.add(std::make_shared<File>(File::Kind::signals));
+}
+
+void SimKernel::close_signals(int fd) noexcept {
+  files_.close(fd);
+}
+
+// ---- memory and the rest
+
+void* SimKernel::map_memory(std::size_t size) noexcept {
+  if (refused()) return nullptr;
+  // Rounded up to whole pages for the allocator; handed out exactly, so that a sanitizer sees one byte too
+  // many.
+  void* memory = nullptr;
+  if (::posix_memalign(&memory, page_size, size) != 0) return nullptr;
+  std::memset(memory, 0, size);
+  try {
+    maps_.emplace(memory, size);
+  } catch (const std::bad_alloc&) {
+    std::free(memory);
+    return nullptr;
+  }
+  return memory;
+}
+
+void SimKernel::unmap_memory(void* memory, std::size_t size) noexcept {
+  const auto found = maps_.find(memory);
+  RINGWIRE_ASSERT(found != maps_.end(), "memory that was never mapped");
+  RINGWIRE_ASSERT(found->second == size, "{} bytes of {} unmapped", size, found->second);
+  maps_.erase(found);
+  std::free(memory);
+}
+
+std::unique_ptr<Thread> SimKernel::start_thread(const std::string& /*name*/, int /*cpu*/, Task /*body*/) {
+  // A simulation has one thread; its driver runs the laps.
+  throw std::system_error{std::make_error_code(std::errc::operation_not_supported)};
+}
+
+std::vector<int> SimKernel::cpus() {
+  std::vector<int> all;
+  for (int cpu = 0; cpu < cpus_; ++cpu) all.push_back(cpu);
+  return all;
+}
+
+std::string SimKernel::environment(const char* name) {
+  const auto found = variables_.find(name);
+  return found == variables_.end() ? std::string{} : found->second;
+}
+
+}  // namespace ringwire::kernel::sim

@@ -1,0 +1,97 @@
+// The table. Sources: accept(2), connect(2), recv(2), send(2), tcp(7), ip(7), read(2), close(2),
+// io_uring_prep_cancel(3), io_uring_prep_msg_ring(3); ECANCELED, EINTR, EAGAIN and ENOMEM are possible
+// everywhere.
+#include "lib/kernel/sim/errors.hpp"
+
+#include <liburing.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace ringwire::kernel::sim {
+namespace {
+
+constexpr std::array sendmsg_errors{EINTR,     EAGAIN,       ENOMEM,   ECANCELED,  ECONNRESET,   EPIPE,
+                                    ENOBUFS,   EACCES,       EALREADY, EBADF,      EDESTADDRREQ, EFAULT,
+                                    EINVAL,    EISCONN,      EMSGSIZE, ENOTCONN,   ENOTSOCK,     EOPNOTSUPP,
+                                    ETIMEDOUT, EHOSTUNREACH, ENETDOWN, ENETUNREACH};
+constexpr std::array recv_errors{EINTR,     EAGAIN,   ENOMEM,   ECANCELED,    ECONNRESET,
+                                 ETIMEDOUT, ENOBUFS,  EBADF,    EFAULT,       ECONNREFUSED,
+                                 EINVAL,    ENOTCONN, ENOTSOCK, EHOSTUNREACH, EPIPE};
+constexpr std::array accept_errors{EMFILE,    ENFILE,    ENOMEM,       ENOBUFS,     ECONNABORTED, EINTR,
+                                   EAGAIN,    ECANCELED, EPERM,        EPROTO,      ENETDOWN,     ENOPROTOOPT,
+                                   EHOSTDOWN, ENONET,    EHOSTUNREACH, ENETUNREACH, EFAULT,       ETIMEDOUT};
+constexpr std::array connect_errors{
+    ECONNREFUSED,  ETIMEDOUT,   ENETUNREACH, EHOSTUNREACH, EINTR,        EAGAIN,   ECANCELED,
+    EADDRNOTAVAIL, EACCES,      EPERM,       EADDRINUSE,   EAFNOSUPPORT, EALREADY, EBADF,
+    EFAULT,        EINPROGRESS, EISCONN,     ENOTSOCK,     EPROTOTYPE,   ENOMEM,   ECONNRESET};
+constexpr std::array read_errors{EINTR, EAGAIN, ENOMEM, ECANCELED, EIO, EFAULT, EINVAL, EISDIR, EBADF};
+constexpr std::array close_errors{EINTR, EIO, ENOSPC, EDQUOT, ECANCELED};
+constexpr std::array cancel_errors{ENOENT, EALREADY};
+constexpr std::array message_errors{ENOMEM, EOVERFLOW, EAGAIN, EINTR, ECANCELED};
+
+}  // namespace
+
+std::span<const int> errors_of(std::uint8_t opcode) noexcept {
+  switch (opcode) {
+    case IORING_OP_SEND:
+    case IORING_OP_SENDMSG:
+      return sendmsg_errors;
+    case IORING_OP_RECV:
+      return recv_errors;
+    case IORING_OP_ACCEPT:
+      return accept_errors;
+    case IORING_OP_CONNECT:
+      return connect_errors;
+    case IORING_OP_READ:
+      return read_errors;
+    case IORING_OP_CLOSE:
+      return close_errors;
+    case IORING_OP_ASYNC_CANCEL:
+      return cancel_errors;
+    case IORING_OP_MSG_RING:
+      return message_errors;
+    default:
+      return {};
+  }
+}
+
+std::span<const std::uint8_t> opcodes_with_errors() noexcept {
+  static constexpr std::array<std::uint8_t, 9> all{
+      IORING_OP_SENDMSG, IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CONNECT, IORING_OP_CLOSE,
+      IORING_OP_READ,    IORING_OP_SEND,   IORING_OP_RECV,         IORING_OP_MSG_RING};
+  return all;
+}
+
+const char* opcode_name(std::uint8_t opcode) noexcept {
+  switch (opcode) {
+    case IORING_OP_SENDMSG:
+      return "SENDMSG";
+    case IORING_OP_ACCEPT:
+      return "ACCEPT";
+    case IORING_OP_ASYNC_CANCEL:
+      return "ASYNC_CANCEL";
+    case IORING_OP_CONNECT:
+      return "CONNECT";
+    case IORING_OP_CLOSE:
+      return "CLOSE";
+    case IORING_OP_READ:
+      return "READ";
+    case IORING_OP_SEND:
+      return "SEND";
+    case IORING_OP_RECV:
+      return "RECV";
+    case IORING_OP_MSG_RING:
+      return "MSG_RING";
+    default:
+      return "?";
+  }
+}
+
+const char* error_name(int error) noexcept {
+  const char* name = ::strerrorname_np(error);
+  return name == nullptr ? "?" : name;
+}
+
+}  // namespace ringwire::kernel::sim

@@ -1,0 +1,135 @@
+// One run: a handler and its clients who do whatever the contract allows, and the rules that must hold all
+// the time.
+//
+// The bytes of each direction are a function of the connection and the position, so every byte that arrives
+// anywhere is checked, and nobody keeps what was sent. Rules (oracles), each with a name in the message when
+// it is broken:
+//   bytes in order, none lost, none twice · on_open, then traffic, at most one on_eof, exactly one on_close ·
+//   limits kept · FIN only behind every byte · each done once · after healing everything ends · at the end
+//   nothing is left
+#pragma once
+
+#include <ringwire/ringwire.hpp>
+
+#include "lib/sim/simulation.hpp"
+#include "tests/sim/plan.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringwire::test {
+
+/// What became of a run.
+struct Outcome {
+  std::string violation;  // Empty = every rule held.
+  std::uint64_t steps = 0;
+  std::uint64_t completions = 0;
+  std::uint64_t faults = 0;
+  std::uint64_t connections = 0;
+  std::uint64_t bytes = 0;  // Checked, in both directions.
+};
+
+/// The whole of one run.
+class Swarm : public Handler {
+ public:
+  /// `choices` outlives it.
+  Swarm(kernel::sim::Choices& choices, Plan plan);
+
+  /// Runs it from boot to the last descriptor.
+  [[nodiscard]] Outcome run();
+  /// The world it happens in.
+  [[nodiscard]] sim::Simulation& world() noexcept { return world_; }
+
+  Action on_boot(Engine& engine) override;
+  Action on_open(Conn& conn) override;
+  Action on_traffic(Conn& conn) override;
+  Action on_eof(Conn& conn) override;
+  Action on_writable(Conn& conn) override;
+  Action on_drain(Conn& conn) override;
+  Action on_close(Conn& conn, std::error_code reason) override;
+  Tick on_tick() override;
+  void on_shutdown(Engine& engine) override;
+
+ private:
+  // One connection, from both ends.
+  struct Link {
+    std::size_t peer;          // Index of its client.
+    std::size_t expected = 0;  // Bytes the handler has been given.
+    std::size_t written = 0;   // Bytes the handler has written (and was not refused).
+    std::size_t checked = 0;   // Of those, what the client has received and we have looked at.
+    std::size_t unsent = 0;    // Outbound at on_close.
+    ConnRef ref;
+    Conn* conn = nullptr;  // From on_open to on_close.
+    std::error_code reason;
+    bool opened = false;
+    bool eof = false;
+    bool closed = false;
+    bool closing = false;  // The handler said close or abort.
+    bool aborted = false;
+    bool close_asked = false;   // Through a handle.
+    bool may_time_out = false;  // The clock may close it, and nobody can see that from outside.
+    bool outside = false;       // Only another thread writes to it, with ConnRef::write.
+    bool has_gap = false;       // Such a write was refused or came too late.
+    bool above = false;         // A write was answered above_high_mark, and on_writable has not come.
+  };
+
+  void violate(const std::string& what);
+  [[nodiscard]] Link& link_of(Conn& conn);
+  [[nodiscard]] Link& link_of_peer(std::size_t peer);
+  [[nodiscard]] kernel::sim::Stream* stream_of(const Link& link);
+  [[nodiscard]] std::string bytes_of(std::size_t peer, bool from_client, std::size_t begin,
+                                     std::size_t size) const;
+
+  // The handler's whims, swarm_handler.cpp.
+  void take(Conn& conn, Link& link);
+  void expect(Link& link, Bytes bytes);
+  void write(Conn& conn, Link& link);
+  void note_written(Link& link, Written answer, std::size_t size);
+  [[nodiscard]] Action whim(Conn& conn, Link& link);
+  void check_limits(Conn& conn);
+
+  // The people outside, swarm.cpp.
+  void act();
+  void act_of_client();
+  void act_of_thread();
+  void write_from_outside(Link& link);
+  void dial();
+  void calm_down();
+  void say_goodbye();
+  [[nodiscard]] bool everybody_left();
+  [[nodiscard]] std::string stragglers();
+  void check_clients();
+  void check_balance();
+  void check_quiet();
+  [[nodiscard]] std::string idle_fault(const Link& link);
+  void check_end();
+  void check_link(const Link& link);
+
+  kernel::sim::Choices& choices_;
+  Plan plan_;
+  std::unique_ptr<sim::Simulation> made_;
+  sim::Simulation& world_;
+  Engine* engine_ = nullptr;
+  std::deque<Link> links_;
+  Outcome outcome_;
+  std::uint64_t promised_ = 0;   // Callbacks handed over …
+  std::uint64_t kept_ = 0;       // … and called.
+  std::uint64_t posted_ = 0;     // Tasks posted …
+  std::uint64_t posts_run_ = 0;  // … and run, or answered.
+  std::uint32_t clients_ = 0;
+  std::uint64_t closed_count_ = 0;
+  bool stop_asked_ = false;
+  bool calm_ = false;
+  bool shut_down_ = false;
+};
+
+/// Runs one seed, or any other source of choices.
+[[nodiscard]] Outcome run_swarm(kernel::sim::Choices& choices, Scenario scenario);
+
+}  // namespace ringwire::test

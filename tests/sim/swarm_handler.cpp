@@ -1,0 +1,216 @@
+// The handler of a swarm: every call of the public face, in any order the contract allows, and what it must
+// be told.
+#include <ringwire/error.hpp>
+
+#include "tests/sim/swarm.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <utility>
+
+namespace ringwire::test {
+
+Action Swarm::on_boot(Engine& engine) {
+  engine_ = &engine;
+  return Action::none;
+}
+
+Action Swarm::on_open(Conn& conn) {
+  Link& link = link_of(conn);
+  if (link.opened) violate("on_open came twice");
+  link.opened = true;
+  link.ref = conn.ref();
+  link.conn = &conn;
+  conn.emplace_context<std::size_t>(link.peer);
+  ++outcome_.connections;
+  link.outside = choices_.draw(4) == 1;
+  link.may_time_out = plan_.options.idle_timeout.count() != 0;
+  if (choices_.draw(4) == 1) write(conn, link);
+  return whim(conn, link);
+}
+
+Action Swarm::on_traffic(Conn& conn) {
+  Link& link = link_of(conn);
+  if (!link.opened || link.closed) violate("on_traffic outside of a connection's life");
+  if (link.closing) violate("on_traffic after the handler closed");
+  if (conn.context<std::size_t>() == nullptr || *conn.context<std::size_t>() != link.peer)
+    violate("a context was lost");
+  check_limits(conn);
+  take(conn, link);
+  if (choices_.draw(2) == 0) write(conn, link);
+  return whim(conn, link);
+}
+
+Action Swarm::on_eof(Conn& conn) {
+  Link& link = link_of(conn);
+  if (link.eof) violate("on_eof came twice");
+  if (link.closed) violate("on_eof after on_close");
+  link.eof = true;
+  const sim::SimPeer& peer = world_.peers()[link.peer];
+  const std::size_t got = link.expected + conn.inbound_size();
+  if (got != peer.sent_size()) {
+    violate(fmt::format("on_eof after {} of {} bytes", got, peer.sent_size()));
+  }
+  if (calm_ || choices_.draw(2) == 0) {
+    link.closing = true;
+    return Action::close;
+  }
+  if (choices_.draw(2) == 0) write(conn, link);
+  return Action::none;
+}
+
+Action Swarm::on_writable(Conn& conn) {
+  Link& link = link_of(conn);
+  if (!std::exchange(link.above, false) && !link.outside)
+    violate("on_writable without a write above the mark");
+  if (conn.outbound_size() > plan_.options.outbound_low_mark) violate("on_writable above the low mark");
+  if (choices_.draw(2) == 0) write(conn, link);
+  return whim(conn, link);
+}
+
+Action Swarm::on_drain(Conn& conn) {
+  Link& link = link_of(conn);
+  if (!stop_asked_) violate("on_drain though nobody asked for a stop");
+  if (link.closed) violate("on_drain after on_close");
+  if (choices_.draw(4) == 1) return whim(conn, link);
+  link.closing = true;
+  return Action::close;
+}
+
+Action Swarm::on_close(Conn& conn, std::error_code reason) {
+  Link& link = link_of(conn);
+  if (!link.opened) violate("on_close without on_open");
+  if (link.closed) violate("on_close came twice");
+  link.closed = true;
+  link.conn = nullptr;
+  link.reason = reason;
+  link.unsent = conn.outbound_size();
+  ++closed_count_;
+  expect(link, conn.peek());  // Unread bytes can still be looked at.
+  if (conn.write("late") != Written::refused) violate("a write inside on_close was taken");
+  return Action::none;
+}
+
+Tick Swarm::on_tick() {
+  return {std::chrono::milliseconds{1 + choices_.draw(30)}};
+}
+
+void Swarm::on_shutdown(Engine& engine) {
+  shut_down_ = true;
+  if (engine.connections_count() != 0) violate("on_shutdown before every connection was closed");
+}
+
+// ---- whims
+
+void Swarm::take(Conn& conn, Link& link) {
+  const std::size_t size = conn.inbound_size();
+  switch (choices_.draw(6)) {
+    case 0:
+      return expect(link, conn.next());
+    case 1: {
+      std::array<std::byte, 50> target;
+      const std::size_t count = conn.read(target);
+      return expect(link, std::span{target}.first(count));
+    }
+    case 2: {
+      const std::size_t part = choices_.draw(static_cast<std::uint32_t>(size) + 1);
+      const auto bytes = conn.next(part);
+      if (!bytes) return violate("next answered nothing though there were enough bytes");
+      return expect(link, *bytes);
+    }
+    case 3: {
+      if (conn.next(size + 1)) return violate("next answered more than there was");
+      const std::size_t part = choices_.draw(static_cast<std::uint32_t>(size) + 1);
+      const Bytes bytes = conn.peek().first(part);
+      expect(link, bytes);
+      if (conn.discard(part) != part) violate("discard dropped something else than it was told");
+      return;
+    }
+    case 4:
+      if (plan_.options.inbound_limit != 0 && size >= plan_.options.inbound_limit)
+        return expect(link, conn.next());
+      return;  // Left for later.
+    default:
+      while (const auto bytes = conn.next(7)) expect(link, *bytes);
+  }
+}
+
+void Swarm::expect(Link& link, Bytes bytes) {
+  if (to_text(bytes) != bytes_of(link.peer, true, link.expected, bytes.size())) {
+    violate(fmt::format("the handler got other bytes than were sent, from {} on", link.expected));
+  }
+  link.expected += bytes.size();
+  outcome_.bytes += bytes.size();
+}
+
+void Swarm::write(Conn& conn, Link& link) {
+  if (link.outside) return;
+  const std::size_t size = choices_.draw(plan_.write_max);
+  const std::string bytes = bytes_of(link.peer, false, link.written, size);
+  Written answer;
+  if (choices_.draw(3) == 1) {
+    const std::size_t cut = size / 3;
+    const std::array parts{to_bytes(std::string_view{bytes}.substr(0, cut)), Bytes{},
+                           to_bytes(std::string_view{bytes}.substr(cut))};
+    answer = conn.writev(parts);
+  } else {
+    answer = conn.write(bytes);
+  }
+  note_written(link, answer, size);
+  if (answer == Written::queued && conn.outbound_size() > plan_.options.outbound_high_mark) {
+    violate("a write above the high mark was answered as if it were below");
+  }
+  check_limits(conn);
+}
+
+void Swarm::note_written(Link& link, Written answer, std::size_t size) {
+  if (answer == Written::refused) return;
+  link.written += size;
+  if (answer == Written::above_high_mark) link.above = true;
+}
+
+Action Swarm::whim(Conn& conn, Link& link) {
+  if (!choices_.chance(calm_ ? 0 : plan_.close_rate)) return Action::none;
+  switch (choices_.draw(6)) {
+    case 0:
+      link.closing = true;
+      return Action::close;
+    case 1:
+      link.closing = true;
+      conn.close();
+      conn.close();
+      return Action::none;
+    case 2:
+      link.closing = link.aborted = true;
+      conn.abort();
+      return Action::none;
+    case 3:
+      conn.shutdown_write();
+      return Action::none;
+    case 4:
+      link.may_time_out = true;
+      conn.set_idle_timeout(std::chrono::milliseconds{choices_.draw(40)});
+      return Action::none;
+    default:
+      link.closing = true;
+      throw std::runtime_error("a whim");
+  }
+}
+
+void Swarm::check_limits(Conn& conn) {
+  const Options& options = plan_.options;
+  if (options.outbound_limit != 0 && conn.outbound_size() > options.outbound_limit) {
+    violate(fmt::format("{} bytes outbound, the limit is {}", conn.outbound_size(), options.outbound_limit));
+  }
+  // What one armed receive may still bring when the limit is reached, twice when its cancel comes late.
+  const std::size_t more = 2 * (options.recv_buffers_count + 1) * options.recv_buffer_size;
+  if (options.inbound_limit != 0 && conn.inbound_size() > options.inbound_limit + more) {
+    violate(fmt::format("{} bytes inbound, the limit is {} and {}", conn.inbound_size(),
+                        options.inbound_limit, more));
+  }
+}
+
+}  // namespace ringwire::test
