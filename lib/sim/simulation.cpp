@@ -102,12 +102,9 @@ void Simulation::run(const Step& step) {
 void Simulation::run_lap(std::size_t actor) {
   ++laps_;
   const std::uint64_t before = kernel_.completions() + kernel_.submissions();
+  const bool had_news = kernel_.unreaped(stepper_->ring_fd(actor)) > 0;
   stepper_->lap(actor);
-  watch_for_spinning(actor, before);
-}
-
-void Simulation::watch_for_spinning(std::size_t actor, std::uint64_t before) {
-  const bool moved = kernel_.completions() + kernel_.submissions() != before;
+  const bool moved = had_news || kernel_.completions() + kernel_.submissions() != before;
   const bool sleeps = stepper_->is_running(actor) && !kernel_.is_awake(stepper_->ring_fd(actor));
   idle_laps_[actor] = moved || sleeps ? 0 : idle_laps_[actor] + 1;
   if (idle_laps_[actor] > idle_laps_max && trouble_.empty()) {

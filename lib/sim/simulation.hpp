@@ -91,7 +91,6 @@ class Simulation {
   void run(const Step& step);
   void run_lap(std::size_t actor);
   void deliver(const Step& step);
-  void watch_for_spinning(std::size_t actor, std::uint64_t before);
   void note(const Step& step);
 
   kernel::sim::Choices& choices_;

@@ -228,6 +228,7 @@ Outcome Swarm::run() {
 void Swarm::calm_down() {
   calm_ = true;
   world_.heal();
+  world_.kernel().set_remote(remote_port + 1, kernel::sim::Remote::refuses);  // It answers at last.
   std::uint64_t steps = 0;
   bool asked = false;
   while (!world_.is_over() && outcome_.violation.empty()) {
@@ -305,7 +306,8 @@ void Swarm::check_link(const Link& link) {
   const bool ours = !link.reason || link.reason == Error::end_of_stream;
   if (link.has_gap) return;
   if (peer.has_end() && ours && !link.aborted && !stream.hurt && peer.received().size() != link.written) {
-    violate(fmt::format("FIN after {} of {} bytes", peer.received().size(), link.written));
+    violate(fmt::format("client {} saw FIN after {} of {} bytes, {} unsent, reason \"{}\"", link.peer,
+                        peer.received().size(), link.written, link.unsent, link.reason.message()));
   }
   if (ours && !link.aborted && !stream.hurt && link.unsent != 0) {
     violate(fmt::format("{} bytes were never sent to client {}, and the reason is \"{}\"", link.unsent,

@@ -99,6 +99,8 @@ class SimKernel final : public Kernel {
   [[nodiscard]] std::string describe_all() const;
   /// May a lap be run on this ring? Not while it sleeps.
   [[nodiscard]] bool is_awake(int ring_fd) const;
+  /// Completions that wait for a ring's owner.
+  [[nodiscard]] std::size_t unreaped(int ring_fd) const { return rings_.at(ring_fd).queues->unreaped(); }
   /// When the first sleeping ring wakes by its timeout; UINT64_MAX = never.
   [[nodiscard]] Nanoseconds next_timeout() const noexcept;
 

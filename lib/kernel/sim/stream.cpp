@@ -100,6 +100,7 @@ bool Stream::ended(unsigned side) const noexcept {
 
 bool Stream::in_flight(unsigned side) const noexcept {
   const Direction& out = from(side);
+  if (ends_[other(side)].dead) return false;  // A reset socket takes nothing any more.
   if (out.rst_sent) return true;
   if (ends_[side].dead) return false;
   return !out.flight.empty() || (out.fin_sent && !out.fin_arrived);
@@ -107,13 +108,13 @@ bool Stream::in_flight(unsigned side) const noexcept {
 
 void Stream::deliver(unsigned side, std::size_t size, bool with_end) {
   Direction& out = directions_[side];
+  if (!in_flight(side)) return;
   if (std::exchange(out.rst_sent, false)) return reset(other(side));
-  if (ends_[side].dead) return;
 
   size = std::min(size, out.flight.size());
   if (size > 0 && ends_[other(side)].closed) return reset(side);  // Nobody there: answered by RST.
   const bool had_bytes = !out.flight.empty();
-  if (!ends_[other(side)].dead) out.arrived.append(out.flight, 0, size);
+  out.arrived.append(out.flight, 0, size);
   out.flight.erase(0, size);
   if (out.flight.empty() && out.fin_sent && (with_end || !had_bytes)) out.fin_arrived = true;
 }
