@@ -23,6 +23,17 @@ enum class Balancing : std::uint8_t {
   least_connections,
 };
 
+/// What answers the rings.
+enum class KernelChoice : std::uint8_t {
+  /// io_uring; epoll where io_uring is forbidden, too old, or does not fit RLIMIT_MEMLOCK. The log then says
+  /// why, once.
+  automatic,
+  /// io_uring, or `run` fails and says why.
+  uring,
+  /// epoll: works wherever Linux does, and costs more CPU.
+  epoll,
+};
+
 /// Settings of one engine. A plain value; `run` copies it and refuses bad values with
 /// `Error::invalid_option`.
 struct Options {
@@ -87,6 +98,9 @@ struct Options {
 
   // -- ring
 
+  /// What answers the rings. The environment variable RINGWIRE_KERNEL (automatic, uring, epoll) overrides it.
+  /// See docs/kernel.md.
+  KernelChoice kernel = KernelChoice::automatic;
   /// Receive buffers of one loop; a power of two, 1 to 32,768. With the size below: 4 MiB, which stays in
   /// cache.
   std::size_t recv_buffers_count = 1024;

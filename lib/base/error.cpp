@@ -40,9 +40,8 @@ std::string_view advice_for(Error error) {
     case Error::invalid_option:
       return "The limits stand beside each option in ringwire/options.hpp.";
     case Error::kernel_too_old:
-      return "ringwire needs Linux 6.1 or newer with io_uring (CONFIG_IO_URING); `uname -r` says which "
-             "kernel runs. In a "
-             "container it is the host's kernel that counts.";
+      return "What ringwire asks of io_uring is in Linux 6.1 and newer (CONFIG_IO_URING); `uname -r` says "
+             "which kernel runs. In a container it is the host's kernel that counts.";
     case Error::io_uring_forbidden:
       return "Either the administrator switched it off: `sysctl kernel.io_uring_disabled` must say 0 (1 "
              "allows only the "

@@ -57,6 +57,13 @@ class List {
   /// The first node, or nullptr.
   [[nodiscard]] T* front() const noexcept { return static_cast<T*>(first_); }
 
+  /// The node behind this one, which is in the list; nullptr after the last.
+  [[nodiscard]] T* after(const T& node) const noexcept {
+    const Link<Tag>& link = node;
+    RINGWIRE_ASSERT(link.list_ == this);
+    return static_cast<T*>(link.next_);
+  }
+
   /// Adds a node that is in no list of this tag, as the last.
   void push_back(T& node) noexcept { insert(node, last_, nullptr); }
 

@@ -75,6 +75,7 @@ std::error_code check_options(const Options& options) {
   check.between("mailbox_max", number(options.mailbox_max), 1, any);
   check.between("backlog", options.backlog, 1, INT32_MAX);
   check.between("tcp_keepalive", options.tcp_keepalive.count(), 0, 32'767);  // tcp(7)
+  check.between("kernel", static_cast<std::int64_t>(options.kernel), 0, 2);
   check.between("recv_buffers_count", number(options.recv_buffers_count), 1, 32'768);
   check.power_of_two("recv_buffers_count", options.recv_buffers_count);
   check.between("recv_buffer_size", number(options.recv_buffer_size), 64, 1 << 20);
@@ -97,6 +98,10 @@ std::error_code read_lockdown(kernel::Kernel& kernel, Options& options) {
 std::size_t loops_count(const Options& options, kernel::Kernel& kernel) {
   if (options.loops != 0) return options.loops;
   return options.multicore ? kernel.cpus().size() : 1;
+}
+
+base::Log make_log(const Options& options, kernel::Kernel& kernel) {
+  return {base::parse_log_level(kernel.environment("RINGWIRE_LOG"), options.log_level), options.log_sink};
 }
 
 }  // namespace ringwire::engine

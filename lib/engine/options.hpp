@@ -3,6 +3,7 @@
 
 #include <ringwire/options.hpp>
 
+#include "lib/base/log.hpp"
 #include "lib/kernel/kernel.hpp"
 
 #include <system_error>
@@ -18,5 +19,8 @@ namespace ringwire::engine {
 
 /// How many loops `options` mean on this machine: at least one.
 [[nodiscard]] std::size_t loops_count(const Options& options, kernel::Kernel& kernel);
+
+/// The log that `options` and RINGWIRE_LOG ask for.
+[[nodiscard]] base::Log make_log(const Options& options, kernel::Kernel& kernel);
 
 }  // namespace ringwire::engine

@@ -1,14 +1,20 @@
-// The door: `run` on the real kernel, and what a Handler does when it does not say.
+// The door: `run` on a real kernel, and what a Handler does when it does not say.
 #include <ringwire/run.hpp>
 
+#include "lib/engine/choice.hpp"
 #include "lib/engine/server.hpp"
+#include "lib/kernel/epoll/epoll.hpp"
 #include "lib/kernel/linux.hpp"
 
 namespace ringwire {
 
 std::error_code run(Handler& handler, std::span<const std::string_view> addresses, const Options& options) {
-  static kernel::Linux kernel;  // Without state; handles that outlive the engine may still name it.
-  return engine::Server{kernel, handler, options}.run(addresses);
+  // Without state; handles that outlive the engine may still name them.
+  static kernel::Linux linux;
+  static kernel::Epoll epoll;
+  kernel::Kernel* kernel = nullptr;
+  if (const auto error = engine::choose_kernel(options, {linux, epoll}, kernel)) return error;
+  return engine::Server{*kernel, handler, options}.run(addresses);
 }
 
 std::error_code run(Handler& handler, std::string_view address, const Options& options) {

@@ -15,19 +15,9 @@
 #include <utility>
 
 namespace ringwire::engine {
-namespace {
-
-LogLevel log_level(const Options& options, kernel::Kernel& kernel) {
-  return base::parse_log_level(kernel.environment("RINGWIRE_LOG"), options.log_level);
-}
-
-}  // namespace
 
 Server::Server(kernel::Kernel& kernel, Handler& handler, const Options& options)
-    : kernel_{kernel},
-      handler_{handler},
-      options_{options},
-      log_{log_level(options, kernel), options.log_sink} {}
+    : kernel_{kernel}, handler_{handler}, options_{options}, log_{make_log(options, kernel)} {}
 
 Server::~Server() {
   RINGWIRE_ASSERT(threads_.empty());
@@ -184,7 +174,7 @@ void Server::run_loop(loop::Loop& loop) {
   std::error_code error = loop.open();
   if (!error) error = lock_thread();
   if (!error && &loop == loops_.front().get()) {
-    log_.info("{} loop(s), io_uring features: {}{}", loops_.size(), loop.features().to_string(),
+    log_.info("{} loop(s) on {}, features: {}{}", loops_.size(), kernel_.name(), loop.features().to_string(),
               options_.lockdown ? "; locked down" : "");
   }
   if (gate_->arrive(error)) {

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ringwire::kernel {
@@ -56,6 +57,9 @@ class Kernel {
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
   virtual ~Kernel() = default;
+
+  /// What answers the rings' messages, for the log.
+  [[nodiscard]] virtual std::string_view name() const noexcept { return "io_uring"; }
 
   // -- rings: io_uring_setup(2), io_uring_enter(2), io_uring_register(2)
 

@@ -1,6 +1,7 @@
 // The real Linux behind the seam: io_uring through liburing, sockets, clock and threads through glibc.
 //
-// Holds no state of its own, so one object serves every engine of the process, on all threads.
+// Holds no state of its own, so one object serves every engine of the process, on all threads. `Epoll` takes
+// everything but the rings from it.
 #pragma once
 
 #include "lib/kernel/kernel.hpp"
@@ -8,7 +9,7 @@
 namespace ringwire::kernel {
 
 /// Linux 6.1 or later. What each call does is said in `Kernel`.
-class Linux final : public Kernel {
+class Linux : public Kernel {
  public:
   int open_ring(io_uring& ring, unsigned entries, io_uring_params& params) noexcept override;
   void close_ring(io_uring& ring) noexcept override;

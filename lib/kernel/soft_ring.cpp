@@ -124,28 +124,45 @@ std::size_t SoftRing::unreaped() const noexcept {
 int SoftRing::add_buffers(const io_uring_buf_reg& request) {
   if (request.ring_addr == 0 || !std::has_single_bit(request.ring_entries)) return -EINVAL;
   if (request.ring_entries > sq_entries_max) return -EINVAL;
-  if (groups_.contains(request.bgid)) return -EEXIST;
-  groups_[request.bgid] = {reinterpret_cast<io_uring_buf*>(static_cast<std::uintptr_t>(request.ring_addr)),
-                           request.ring_entries, 0};
+  if (has_group(request.bgid)) return -EEXIST;
+  groups_.push_back({request.bgid,
+                     reinterpret_cast<io_uring_buf*>(static_cast<std::uintptr_t>(request.ring_addr)),
+                     request.ring_entries, 0});
   return 0;
 }
 
-std::optional<SoftBuffer> SoftRing::take_buffer(std::uint16_t bgid) noexcept {
-  const auto found = groups_.find(bgid);
-  if (found == groups_.end()) return std::nullopt;
-  Group& group = found->second;
-  if (group.head == tail_of(group.entries)) return std::nullopt;
+int SoftRing::remove_buffers(std::uint16_t bgid) noexcept {
+  return std::erase_if(groups_, [&](const Group& group) { return group.bgid == bgid; }) > 0 ? 0 : -EINVAL;
+}
 
-  const io_uring_buf& entry = group.entries[group.head++ & (group.count - 1)];
+const SoftRing::Group* SoftRing::find_group(std::uint16_t bgid) const noexcept {
+  const auto found =
+      std::find_if(groups_.begin(), groups_.end(), [&](const Group& group) { return group.bgid == bgid; });
+  return found == groups_.end() ? nullptr : &*found;
+}
+
+std::optional<SoftBuffer> SoftRing::next_buffer(std::uint16_t bgid) const noexcept {
+  const Group* group = find_group(bgid);
+  if (group == nullptr || group->head == tail_of(group->entries)) return std::nullopt;
+
+  const io_uring_buf& entry = group->entries[group->head & (group->count - 1)];
   return SoftBuffer{reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(entry.addr)), entry.len,
                     entry.bid};
 }
 
+std::optional<SoftBuffer> SoftRing::take_buffer(std::uint16_t bgid) noexcept {
+  const auto buffer = next_buffer(bgid);
+  if (!buffer) return std::nullopt;
+  ++std::find_if(groups_.begin(), groups_.end(), [&](const Group& group) {
+      return group.bgid == bgid;
+    })->head;
+  return buffer;
+}
+
 std::size_t SoftRing::buffers_count(std::uint16_t bgid) const noexcept {
-  const auto found = groups_.find(bgid);
-  if (found == groups_.end()) return 0;
-  const Group& group = found->second;
-  return static_cast<std::uint16_t>(tail_of(group.entries) - group.head);
+  const Group* group = find_group(bgid);
+  if (group == nullptr) return 0;
+  return static_cast<std::uint16_t>(tail_of(group->entries) - group->head);
 }
 
 }  // namespace ringwire::kernel

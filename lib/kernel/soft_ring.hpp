@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -71,15 +70,21 @@ class SoftRing {
   bool flush_overflow() noexcept;
   /// Completions the reactor has not reaped, waiting ones included.
   [[nodiscard]] std::size_t unreaped() const noexcept;
+  /// Entries of the completion queue.
+  [[nodiscard]] std::size_t capacity() const noexcept { return cq_entries_; }
   /// Room in the completion queue.
   [[nodiscard]] std::size_t room() const noexcept;
 
   /// IORING_REGISTER_PBUF_RING: 0, -EINVAL or -EEXIST. May throw bad_alloc.
   [[nodiscard]] int add_buffers(const io_uring_buf_reg& request);
+  /// IORING_UNREGISTER_PBUF_RING: 0 or -EINVAL.
+  [[nodiscard]] int remove_buffers(std::uint16_t bgid) noexcept;
   /// Is there such a group?
-  [[nodiscard]] bool has_group(std::uint16_t bgid) const noexcept { return groups_.contains(bgid); }
+  [[nodiscard]] bool has_group(std::uint16_t bgid) const noexcept { return find_group(bgid) != nullptr; }
+  /// The next free buffer of a group, left where it is; nothing when there is none (or no such group).
+  [[nodiscard]] std::optional<SoftBuffer> next_buffer(std::uint16_t bgid) const noexcept;
   /// Takes the next free buffer of a group; nothing when there is none (or no such group): ENOBUFS.
-  [[nodiscard]] std::optional<SoftBuffer> take_buffer(std::uint16_t bgid) noexcept;
+  std::optional<SoftBuffer> take_buffer(std::uint16_t bgid) noexcept;
   /// Free buffers of a group.
   [[nodiscard]] std::size_t buffers_count(std::uint16_t bgid) const noexcept;
 
@@ -90,11 +95,13 @@ class SoftRing {
     std::uint32_t flags;
   };
   struct Group {
+    std::uint16_t bgid = 0;
     io_uring_buf* entries = nullptr;
     std::uint32_t count = 0;
     std::uint16_t head = 0;
   };
 
+  [[nodiscard]] const Group* find_group(std::uint16_t bgid) const noexcept;
   void write(const Posted& posted) noexcept;
 
   // What the reactor and we share; each word is written by one side only.
@@ -109,7 +116,7 @@ class SoftRing {
   std::unique_ptr<io_uring_sqe[]> sqes_;
   std::vector<io_uring_cqe> cqes_;  // No array: the structure may have a tail.
   std::deque<Posted> overflow_;
-  std::map<std::uint16_t, Group> groups_;
+  std::vector<Group> groups_;  // One as a rule, so looked through.
 };
 
 }  // namespace ringwire::kernel

@@ -44,7 +44,7 @@ std::error_code refusal(kernel::Kernel& kernel, int result, unsigned sq_entries,
     case ENFILE:
       return base::fail(
           base::to_error(result),
-          fmt::format("io_uring_setup: no descriptor left, RLIMIT_NOFILE is {}", kernel.descriptors_limit()));
+          fmt::format("no descriptor left for a ring, RLIMIT_NOFILE is {}", kernel.descriptors_limit()));
     default:
       return base::fail(base::to_error(result), "io_uring_setup");
   }

@@ -48,6 +48,17 @@ TEST_CASE("nodes leave a list in the order they came") {
   CHECK(list.empty());
 }
 
+TEST_CASE("a list is walked from its first node to its last") {
+  std::array nodes{Node{1}, Node{2}, Node{3}};
+  Reds list;
+  for (Node& node : nodes) list.push_back(node);
+  CHECK(list.after(nodes[0]) == &nodes[1]);
+  CHECK(list.after(nodes[1]) == &nodes[2]);
+  CHECK(list.after(nodes[2]) == nullptr);
+  list.remove(nodes[1]);
+  CHECK(list.after(nodes[0]) == &nodes[2]);
+}
+
 TEST_CASE("a node pushed to the front leaves first") {
   std::array nodes{Node{1}, Node{2}, Node{3}};
   Reds list;

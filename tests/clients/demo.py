@@ -16,14 +16,14 @@ PATIENCE = 20.0 if os.environ.get("RINGWIRE_SANITIZE", "none") == "none" else 60
 
 
 class Demo:
-    """The running demo. `lines` grows as it prints."""
+    """The running demo. `lines` grows as it prints. `prefix` is a command that starts it."""
 
-    def __init__(self, program, *arguments, host="127.0.0.1"):
+    def __init__(self, program, *arguments, host="127.0.0.1", prefix=()):
         self.host = host
         self.lines = []
         self._changed = threading.Condition()
         self._ended = False
-        self.process = subprocess.Popen([program, "--host", host, "--port", "0", *arguments], text=True,
+        self.process = subprocess.Popen([*prefix, program, "--host", host, "--port", "0", *arguments], text=True,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         threading.Thread(target=self._read, daemon=True).start()
         line = self.wait_for_line("websocket echo at ")

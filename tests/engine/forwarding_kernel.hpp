@@ -1,9 +1,9 @@
-// The real Linux, with a few calls that a test may watch, answer itself, or make fail.
+// The real kernel, with a few calls that a test may watch, answer itself, or make fail.
 //
 // Leaves to others: everything else; it is passed on unchanged. Any thread, as the real one.
 #pragma once
 
-#include "lib/kernel/linux.hpp"
+#include "tests/support/real_kernel.hpp"
 
 #include <atomic>
 #include <map>
@@ -113,7 +113,7 @@ class ForwardingKernel final : public kernel::Kernel {
   }
 
  private:
-  kernel::Linux linux_;
+  kernel::Linux& linux_ = real_kernel();
   std::atomic<int> rings_opened_{0};
 };
 

@@ -58,6 +58,7 @@ TEST_CASE("both ends of each range are good") {
       {"recv_buffer_size 64", [](Options& o) { o.recv_buffer_size = 64; }, ""},
       {"recv_buffer_size odd", [](Options& o) { o.recv_buffer_size = 1'000'003; }, ""},
       {"recv_buffer_size max", [](Options& o) { o.recv_buffer_size = 1 << 20; }, ""},
+      {"kernel epoll", [](Options& o) { o.kernel = KernelChoice::epoll; }, ""},
       {"smallest ring", [](Options& o) { o.sq_entries = 4, o.cq_entries = 8; }, ""},
       {"largest ring", [](Options& o) { o.sq_entries = 32'768, o.cq_entries = 65'536; }, ""},
   };
@@ -82,6 +83,8 @@ TEST_CASE("a value beyond its range is refused, with its name, value and range")
       {"backlog", [](Options& o) { o.backlog = -5; }, "is -5"},
       {"tcp_keepalive", [](Options& o) { o.tcp_keepalive = seconds{32'768}; }, "between 0 and 32767"},
       {"tcp_keepalive", [](Options& o) { o.tcp_keepalive = seconds{-1}; }, "is -1"},
+      {"kernel", [](Options& o) { o.kernel = static_cast<KernelChoice>(3); },
+       "is 3; it must be between 0 and 2"},
       {"recv_buffers_count", [](Options& o) { o.recv_buffers_count = 0; }, "between 1 and 32768"},
       {"recv_buffers_count", [](Options& o) { o.recv_buffers_count = 65'536; }, "between 1 and 32768"},
       {"recv_buffers_count", [](Options& o) { o.recv_buffers_count = 1000; },

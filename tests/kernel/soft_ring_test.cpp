@@ -46,6 +46,7 @@ TEST_CASE("a soft ring has the sizes asked for, rounded up to powers of two", "[
   CHECK(at.result == 0);
   CHECK(at.ring.sq.ring_entries == 8);
   CHECK(at.ring.cq.ring_entries == 32);
+  CHECK(at.soft.capacity() == 32);
   CHECK(at.params.sq_entries == 8);
   CHECK(at.params.cq_entries == 32);
   CHECK(at.ring.ring_fd == 42);
@@ -127,8 +128,11 @@ TEST_CASE("buffers are taken in the order they were lent, and only after the tai
   entries[0].resv = 3;
   CHECK(at.soft.buffers_count(7) == 3);
   for (std::uint16_t bid = 0; bid < 3; ++bid) {
+    const auto next = at.soft.next_buffer(7);
     const auto buffer = at.soft.take_buffer(7);
+    REQUIRE(next);
     REQUIRE(buffer);
+    CHECK(next->bid == buffer->bid);  // Looking at it did not take it.
     CHECK(buffer->bid == 2 - bid);
     CHECK(buffer->memory == &memory[bid * 16]);
     CHECK(buffer->cqe_flags() >> IORING_CQE_BUFFER_SHIFT == buffer->bid);
@@ -150,6 +154,24 @@ TEST_CASE("a buffer group is registered once, with a power of two of entries", "
   request.ring_addr = 0;
   request.bgid = 1;
   CHECK(at.soft.add_buffers(request) == -EINVAL);
+}
+
+TEST_CASE("a buffer group that was taken away is gone, and can be registered anew", "[soft_ring]") {
+  Stage at;
+  std::array<io_uring_buf, 4> entries{};
+  io_uring_buf_reg request{};
+  request.ring_addr = reinterpret_cast<std::uintptr_t>(entries.data());
+  request.ring_entries = 4;
+  request.bgid = 2;
+  CHECK(at.soft.remove_buffers(2) == -EINVAL);
+  REQUIRE(at.soft.add_buffers(request) == 0);
+  entries[0].resv = 4;
+  CHECK(at.soft.take_buffer(2));
+  CHECK(at.soft.remove_buffers(2) == 0);
+  CHECK_FALSE(at.soft.has_group(2));
+  CHECK(at.soft.buffers_count(2) == 0);
+  CHECK(at.soft.add_buffers(request) == 0);
+  CHECK(at.soft.buffers_count(2) == 4);
 }
 
 }  // namespace

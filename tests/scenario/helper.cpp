@@ -5,7 +5,8 @@
 // Leaves to others: what is expected. Invariant: every question gets one line of answer.
 //
 // Words: loops=N stop_timeout=MS nofile=N memlock=BYTES user=UID deny=ERRNO deny_filters=ERRNO signal
-// lockdown sq=N cq=N buffers=N Questions: fds count cpu stop
+//        lockdown sq=N cq=N buffers=N kernel=NAME log
+// Questions: fds count cpu stop
 #include <ringwire/ringwire.hpp>
 
 #include "tests/support/process.hpp"
@@ -23,10 +24,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
+#include <initializer_list>
 #include <iostream>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -39,6 +42,11 @@ struct Setup {
   unsigned deny_filters = 0;
 };
 
+// Lines of the log stand among the answers, as "log warn …".
+void print_log(ringwire::LogLevel level, std::string_view line) {
+  std::cout << (level == ringwire::LogLevel::warn ? "log warn " : "log ") << line << std::endl;
+}
+
 bool take(std::string_view word, std::string_view name, unsigned long& value) {
   if (!word.starts_with(name) || word.size() <= name.size() || word[name.size()] != '=') return false;
   value = std::strtoul(word.data() + name.size() + 1, nullptr, 10);
@@ -48,10 +56,13 @@ bool take(std::string_view word, std::string_view name, unsigned long& value) {
 Setup parse(int count, char** words) {
   Setup setup;
   setup.options.log_level = ringwire::LogLevel::off;
+  setup.options.log_sink = print_log;
   for (int index = 1; index < count; ++index) {
     const std::string_view word{words[index]};
     unsigned long value = 0;
     if (word == "signal") setup.options.stop_on_signal = true;
+    if (word == "log") setup.options.log_level = ringwire::LogLevel::info;
+    if (word.starts_with("kernel=")) setenv("RINGWIRE_KERNEL", words[index] + 7, 1);
     if (word == "lockdown") setup.options.lockdown = true;
     if (take(word, "loops", value)) setup.options.loops = value;
     if (take(word, "stop_timeout", value)) setup.options.stop_timeout = std::chrono::milliseconds{value};
@@ -72,15 +83,15 @@ bool limit(__rlimit_resource what, unsigned long value) {
   return setrlimit(what, &both) == 0;
 }
 
-// From here on a system call answers `error`, as in a container with a strict profile.
-bool deny(unsigned call, unsigned error) {
-  sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error & SECCOMP_RET_DATA)),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog filter{4, program};
+// From here on these system calls answer `error`, as in a container with a strict profile.
+bool deny(std::initializer_list<unsigned> calls, unsigned error) {
+  std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  for (const unsigned call : calls) {
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1));
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error & SECCOMP_RET_DATA)));
+  }
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
          prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
@@ -92,8 +103,8 @@ bool apply(const Setup& setup) {
     if (setgid(setup.user) != 0 || setuid(setup.user) != 0) return false;
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // Else /proc/self is closed to us.
   }
-  if (setup.deny_filters > 0 && !deny(SYS_seccomp, setup.deny_filters)) return false;
-  return setup.deny == 0 || deny(SYS_io_uring_setup, setup.deny);
+  if (setup.deny_filters > 0 && !deny({SYS_seccomp}, setup.deny_filters)) return false;
+  return setup.deny == 0 || deny({SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}, setup.deny);
 }
 
 class Server : public ringwire::Handler {

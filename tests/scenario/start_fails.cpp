@@ -158,20 +158,32 @@ TEST_CASE("an unknown feature in the mask is refused by name") {
   expect_option_refused("mask", options);
 }
 
-TEST_CASE("where a filter forbids io_uring, the start fails with io_uring_forbidden and a cure") {
-  const std::string output = failed_start({"deny=" + std::to_string(EPERM)});
+TEST_CASE("where a filter forbids io_uring and nothing else will do, the start fails with a cure") {
+  const std::string output = failed_start({"deny=" + std::to_string(EPERM), "kernel=uring"});
   INFO(output);
   CHECK(contains(output, ended(Error::io_uring_forbidden)));
   CHECK(contains(output, "seccomp"));
   CHECK(contains(output, "io_uring_disabled"));
+  CHECK(contains(output, "Options::kernel"));
+  CHECK_FALSE(contains(output, "listening"));
   CHECK(contains(output, "exit 3"));
 }
 
-TEST_CASE("where the kernel has no io_uring, the start fails with kernel_too_old and the version needed") {
-  const std::string output = failed_start({"deny=" + std::to_string(ENOSYS)});
+TEST_CASE(
+    "where the kernel has no io_uring and nothing else will do, the start fails with the version needed") {
+  const std::string output = failed_start({"deny=" + std::to_string(ENOSYS), "kernel=uring"});
   INFO(output);
   CHECK(contains(output, ended(Error::kernel_too_old)));
   CHECK(contains(output, "6.1"));
+  CHECK(contains(output, "exit 3"));
+}
+
+TEST_CASE("an unknown kernel is refused, and the known ones are named") {
+  const std::string output = failed_start({"kernel=windows"});
+  INFO(output);
+  CHECK(contains(output, ended(Error::invalid_option)));
+  CHECK(contains(output, "'windows'"));
+  CHECK(contains(output, "automatic, uring and epoll"));
   CHECK(contains(output, "exit 3"));
 }
 

@@ -35,8 +35,8 @@ constexpr const char* help = R"(usage: sim [OPTIONS]
   --verbose            also print how often each fault and each errno was injected
   --help
 
-The same seed and the same build give the same trace, byte for byte. Exit code 1: a rule was broken; the run is printed
-as a seed and as a list of choices that is as short as it could be made.)";
+The same seed and the same build give the same trace, byte for byte. Exit code 1: a rule was broken; the run
+is printed as a seed and as a list of choices that is as short as it could be made.)";
 
 struct Settings {
   Batch batch;

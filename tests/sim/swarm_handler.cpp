@@ -1,8 +1,8 @@
 // The handler of a swarm: every call of the public face, in any order the contract allows, and what it must
 // be told.
-#include "tests/sim/swarm.hpp"
-
 #include <ringwire/error.hpp>
+
+#include "tests/sim/swarm.hpp"
 
 #include <fmt/format.h>
 

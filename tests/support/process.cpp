@@ -145,7 +145,7 @@ std::string Child::ask(std::string_view line) {
 }
 
 void Child::signal(int number) {
-  if (pid_ > 0) ::kill(pid_, number);  // To -1 it would go to everybody.
+  if (pid_ > 0) ::kill(pid_, number);  // To pid -1 it would go to every process there is.
 }
 
 std::optional<int> Child::wait() {

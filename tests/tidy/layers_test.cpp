@@ -112,6 +112,23 @@ TEST_CASE("a source without a test, or not listed in a meson.build, is found") {
   CHECK(check_tested(tree.root(), {}).size() == 1);
 }
 
+TEST_CASE("a folder within a folder belongs to it: the same includes, and tests beside the tests") {
+  CHECK(findings_in("lib/net/deep/x.cpp", R"(#include "lib/net/deep/x.hpp")") == 0);
+  CHECK(findings_in("lib/net/deep/x.cpp", R"(#include "lib/net/y.hpp")") == 0);
+  CHECK(findings_in("lib/net/deep/x.cpp", R"(#include "lib/base/deep/y.hpp")") == 0);
+  CHECK(findings_in("lib/net/deep/x.cpp", R"(#include "lib/uring/deep/y.hpp")") == 1);
+  CHECK(findings_in("lib/base/x.cpp", R"(#include "lib/net/deep/x.hpp")") == 1);
+
+  Tree tree;
+  tree.write("lib/net/deep/a.cpp", "// a\n");
+  tree.write("lib/net/deep/meson.build", "files('a.cpp')\n");
+  tree.write("tests/net/a_test.cpp", "// of another a\n");
+  CHECK(check_tested(tree.root(), {}).size() == 1);
+  tree.write("tests/net/deep/a_test.cpp", "// a\n");
+  tree.write("tests/net/deep/meson.build", "files('a_test.cpp')\n");
+  CHECK(check_tested(tree.root(), {}).empty());
+}
+
 TEST_CASE("an exception excuses a missing test, and is found when it is not needed") {
   Tree tree;
   tree.write("lib/base/main.cpp", "// main\n");

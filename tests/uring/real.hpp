@@ -1,12 +1,12 @@
 // What the tests on the real kernel share: a ring, and sockets to try it on.
 //
-// The suite runs again with RINGWIRE_MASK=all and with RINGWIRE_LOCKDOWN=1: every ring here is opened as they
-// say.
+// The suite runs again with RINGWIRE_MASK=all, RINGWIRE_LOCKDOWN=1 and RINGWIRE_KERNEL=epoll: every ring here
+// is opened as they say.
 #pragma once
 
-#include "lib/kernel/linux.hpp"
 #include "lib/uring/ring.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/real_kernel.hpp"
 #include "tests/support/wait.hpp"
 
 #include <sys/socket.h>
@@ -23,7 +23,7 @@ namespace ringwire::test {
 /// All features but those RINGWIRE_MASK takes away.
 inline uring::Features wanted_features() {
   uring::Features mask;
-  REQUIRE_FALSE(uring::parse_mask(kernel::Linux{}.environment("RINGWIRE_MASK"), mask));
+  REQUIRE_FALSE(uring::parse_mask(real_kernel().environment("RINGWIRE_MASK"), mask));
   uring::Features wanted = uring::Features::all();
   wanted.remove(mask);
   return wanted;
@@ -31,8 +31,7 @@ inline uring::Features wanted_features() {
 
 /// Only ringwire's requests when RINGWIRE_LOCKDOWN says so.
 inline uring::Requests wanted_requests() {
-  return kernel::Linux{}.environment("RINGWIRE_LOCKDOWN") == "1" ? uring::Requests::ours
-                                                                 : uring::Requests::any;
+  return real_kernel().environment("RINGWIRE_LOCKDOWN") == "1" ? uring::Requests::ours : uring::Requests::any;
 }
 
 /// An open ring on the real kernel.
@@ -55,7 +54,7 @@ struct RealRing {
     return all;
   }
 
-  kernel::Linux kernel;
+  kernel::Kernel& kernel = real_kernel();
   uring::Ring ring{kernel};
 };
 

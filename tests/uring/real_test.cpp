@@ -94,8 +94,7 @@ TEST_CASE("on the real kernel each feature can be masked alone, and the others s
     Features expected = had;
     expected.remove(static_cast<Feature>(index));
     INFO("wanted " << wanted.to_string());
-    kernel::Linux kernel;
-    Ring ring{kernel};
+    Ring ring{test::real_kernel()};
     REQUIRE_FALSE(ring.open(8, 64, wanted));
     CHECK(ring.features() == expected);
   }
@@ -282,6 +281,10 @@ TEST_CASE("a cancel that finds nothing does not stop a hard-linked close") {
 
 TEST_CASE("a socket closed under an armed accept goes on listening") {
   // The reason for the cancel above. If a kernel ever changes this, the cancel can go.
+  if (test::over_epoll()) {
+    test::skip("over epoll an operation does not keep its file open");
+    return;
+  }
   RealRing at;
   Listener listener;
   prep_accept_multishot(at.ring.next_sqe({Op::accept, 0, 0}), listener.fd);
@@ -292,6 +295,10 @@ TEST_CASE("a socket closed under an armed accept goes on listening") {
 }
 
 TEST_CASE("a closed descriptor with a pending receive sends no FIN until the receive is cancelled") {
+  if (test::over_epoll()) {
+    test::skip("over epoll an operation does not keep its file open");
+    return;
+  }
   RealRing at;
   SocketPair pair;
   std::array<std::byte, 8> bytes{};

@@ -20,6 +20,7 @@ struct File {
   /// What it is.
   enum class Kind : std::uint8_t { socket, listener, stream, event, signals, ring };
 
+  /// Of which kind, for now: a socket that listens or connects becomes another.
   explicit File(Kind kind_) noexcept : kind{kind_} {}
   File(const File&) = delete;
   File& operator=(const File&) = delete;

@@ -28,12 +28,14 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ringwire::kernel::sim {
 
 /// A request the kernel has taken and not answered for the last time.
 struct Operation {
+  /// As the ring with this descriptor has taken it.
   Operation(const Request& request_, int ring_fd_) : request{request_}, ring_fd{ring_fd_} {}
 
   Request request;
@@ -120,6 +122,7 @@ class SimKernel final : public Kernel {
   [[nodiscard]] const std::string& violation() const noexcept { return violation_; }
 
   // -- Kernel
+  [[nodiscard]] std::string_view name() const noexcept override { return "the simulated kernel"; }
   int open_ring(io_uring& ring, unsigned entries, io_uring_params& params) noexcept override;
   void close_ring(io_uring& ring) noexcept override;
   int enter(io_uring& ring, unsigned submit_count, unsigned wait_count, unsigned flags,
