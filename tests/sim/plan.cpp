@@ -135,7 +135,7 @@ Plan draw_plan(Choices& choices, Scenario scenario) {
   draw_faults(choices, plan);
   plan.descriptors_max = pick(choices, std::array<std::size_t, 3>{1024, 1024, 20});
   plan.stream_capacity = pick(choices, std::array<std::size_t, 4>{1024, 100, 300, 4096});
-  plan.steps = 500 + choices.draw(2200);
+  plan.steps = 600 + choices.draw(2600);
   plan.peers_max = 1 + choices.draw(12);
   plan.act_rate = pick(choices, std::array<std::uint32_t, 3>{150, 50, 400});
   plan.stop_rate = pick(choices, std::array<std::uint32_t, 3>{0, 0, 10});
