@@ -58,13 +58,14 @@ TEST_CASE("a cancel by user_data finds one operation, and answers 0", "[cancel]"
   CHECK(at.kernel.operations_count() == 1);
 }
 
-TEST_CASE("a cancel that finds nothing answers ENOENT, one for no descriptor EBADF", "[cancel]") {
+TEST_CASE("a cancel that finds nothing answers ENOENT, one of all the count 0, one for no descriptor EBADF",
+          "[cancel]") {
   Stage at;
   uring::prep_cancel(at.ring.sqe(cancel_data), 999);
   uring::prep_cancel_fd(at.ring.sqe(4), at.listener);
   uring::prep_cancel_fd(at.ring.sqe(5), 999);
   at.ring.enter();
-  CHECK(at.ring.reap() == Cqes{{cancel_data, -ENOENT}, {4, -ENOENT}, {5, -EBADF}});
+  CHECK(at.ring.reap() == Cqes{{cancel_data, -ENOENT}, {4, 0}, {5, -EBADF}});
 }
 
 TEST_CASE("a cancel by descriptor finds all on it, and only those", "[cancel]") {
@@ -140,7 +141,7 @@ TEST_CASE("an operation is cancelled once: a second cancel does not find it", "[
   Stage at;
   at.always(Fault::cancel_late);
   CHECK(at.cancel() == Cqes{{cancel_data, 1}});
-  CHECK(at.cancel() == Cqes{{cancel_data, -ENOENT}});
+  CHECK(at.cancel() == Cqes{{cancel_data, 0}});
   at.attempt_all();
   CHECK(at.ring.reap() == Cqes{{recv_data, -ECANCELED}});
 }
