@@ -6,7 +6,9 @@
 
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <chrono>
+#include <system_error>
 
 using namespace std::chrono_literals;
 using ringwire::Error;
@@ -262,4 +264,46 @@ TEST_CASE("when both FINs have passed the connection closes though nobody asked"
     CHECK_FALSE(at.conn->is_open());
     CHECK(at.conn->reason() == Error::end_of_stream);
   }
+}
+
+TEST_CASE("bytes that never leave replace a calm reason, the end of the stream among them", "[close]") {
+  for (const bool after_eof : {true, false}) {
+    ConnFixture at;
+    at.lap();
+    const auto recv = at.kernel.take(Op::recv);
+    at.conn->write("too late");
+    at.lap();
+    const auto send = at.kernel.take(Op::send);
+    if (after_eof) {
+      at.kernel.complete(*recv, 0);
+      at.step();
+    }
+    at.conn->close();
+    CHECK(at.conn->reason() == (after_eof ? make_error_code(Error::end_of_stream) : std::error_code{}));
+    at.kernel.complete(*send, -EPIPE);
+    at.step();
+    CHECK(at.conn->reason() == std::errc::connection_reset);
+  }
+}
+
+TEST_CASE("a reason that is not calm stands, whatever becomes of the bytes", "[close]") {
+  ConnFixture at;
+  at.lap();
+  at.conn->write("too late");
+  at.lap();
+  at.conn->begin_close(Error::idle_timeout);
+  at.kernel.complete(*at.kernel.take(Op::send), -EPIPE);
+  at.step();
+  CHECK(at.conn->reason() == Error::idle_timeout);
+}
+
+TEST_CASE("an end without a reason of its own leaves the reason as it is", "[close]") {
+  ConnFixture at;
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::recv), 0);
+  at.step();
+  at.conn->write("given up");
+  at.conn->close();
+  at.conn->abort();
+  CHECK(at.conn->reason() == Error::end_of_stream);
 }

@@ -3,6 +3,7 @@
 #include "tests/support/catch.hpp"
 
 #include <array>
+#include <cerrno>
 
 using ringwire::Done;
 using ringwire::Written;
@@ -182,4 +183,97 @@ TEST_CASE("a send into a connection the peer has reset is a reset, whichever err
     at.step();
     CHECK(at.conn->reason() == std::errc::connection_reset);
   }
+}
+
+namespace {
+
+// A connection whose send of "hello world" ended after "hello " in the lap in which the receive ended.
+struct HalfSent {
+  explicit HalfSent(bool send_first) {
+    at.lap();
+    const auto recv = at.kernel.take(Op::recv);
+    at.conn->write("hello world");
+    at.lap();
+    const auto send = at.kernel.take(Op::send);
+    if (send_first) at.kernel.complete(*send, 6);
+    at.kernel.complete(*recv, 0);
+    if (!send_first) at.kernel.complete(*send, 6);
+    at.step();
+    at.lap();
+  }
+
+  // Completes the send that is armed, and answers whether on_eof is due.
+  bool is_eof_told_after(int result) {
+    at.kernel.complete(at.kernel.take(Op::send).value(), result);
+    at.step();
+    const bool told = at.conn->take_news().eof;
+    at.lap();
+    return told;
+  }
+
+  ConnFixture at;
+};
+
+}  // namespace
+
+TEST_CASE("an end that comes with a short send is told when the next send has completed in full", "[send]") {
+  for (const bool send_first : {true, false}) {
+    HalfSent half{send_first};
+    CHECK_FALSE(half.at.conn->take_news().eof);
+    CHECK_FALSE(half.is_eof_told_after(2));  // Short again: still no answer.
+    CHECK(half.is_eof_told_after(3));
+    CHECK(half.at.conn->is_open());
+    CHECK_FALSE(half.at.kernel.take(Op::recv));  // The receive has ended, whatever the end is called.
+  }
+}
+
+TEST_CASE("an end that comes with a short send is a reset when the next send says so", "[send]") {
+  for (const bool send_first : {true, false}) {
+    for (const int result : {-EPIPE, -ECONNRESET}) {
+      HalfSent half{send_first};
+      CHECK_FALSE(half.is_eof_told_after(result));
+      CHECK_FALSE(half.at.conn->is_open());
+      CHECK(half.at.conn->reason() == std::errc::connection_reset);
+    }
+  }
+}
+
+TEST_CASE("a send that was only interrupted says nothing about the end", "[send]") {
+  for (const bool send_first : {true, false}) {
+    HalfSent half{send_first};
+    for (const int result : {-EINTR, -EAGAIN, -ECANCELED}) CHECK_FALSE(half.is_eof_told_after(result));
+    CHECK(half.is_eof_told_after(5));
+  }
+}
+
+TEST_CASE("an end is told at once when the last send was whole, also with more under way", "[send]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  at.conn->write("whole");
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::send), 5);
+  at.step();
+  at.conn->write("under way");
+  at.lap();
+  at.kernel.complete(*recv, 0);
+  at.step();
+  CHECK(at.conn->take_news().eof);
+}
+
+TEST_CASE("a handler that refilled the queue claims no room, and is told once it has drained", "[send]") {
+  ConnFixture at{{.outbound_high_mark = 10, .outbound_low_mark = 4}};
+  ignore_recv(at);
+  at.conn->write("0123456789a");
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::send), 11);
+  at.step();
+  REQUIRE(at.conn->take_news().writable);
+  at.conn->write("01234");  // Above the low mark, below the high one.
+  CHECK_FALSE(at.conn->claim_writable());
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::send), 5);
+  at.step();
+  CHECK(at.conn->take_news().writable);
+  CHECK(at.conn->claim_writable());
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -157,6 +158,70 @@ TEST_CASE("a kernel that takes no submission now loses no connection") {
   for (int round = 0; round < 4; ++round) REQUIRE(at.balancer->lap());
   at.lap_loops();
   CHECK(at.counts() == std::vector<std::size_t>{1, 1});
+}
+
+// A balancer in front of two loops with the smallest queues, whose queue is full of messages the kernel does
+// not take now.
+struct Crowded {
+  Crowded() {
+    event = at.kernel.take(Op::event).value();
+    REQUIRE(event.ring_fd == at.balancer->ring_fd());
+    for (int fd = 100; fd < 104; ++fd) at.accept(fd);
+    REQUIRE(at.balancer->lap());
+    at.kernel.waits.clear();
+  }
+
+  // A lap in which the kernel takes nothing; what it brings finds the queue full.
+  void lap_in_vain() {
+    at.kernel.enter_results = {-EBUSY, -EBUSY};
+    REQUIRE(at.balancer->lap());
+    REQUIRE(at.kernel.enter_results.empty());
+    at.kernel.waits.clear();
+  }
+
+  Stage at{2, {.sq_entries = 4, .cq_entries = 8, .mask = "wake_ring"}};
+  Request event{};
+};
+
+TEST_CASE("an accept that found the balancer's queue full is armed in the next lap, which does not wait") {
+  Crowded crowded;
+  Stage& at = crowded.at;
+  at.kernel.complete(at.accepts[0], -ECONNABORTED);
+  crowded.lap_in_vain();
+  CHECK_FALSE(at.kernel.take(Op::accept));
+  REQUIRE(at.balancer->lap());
+  CHECK(at.kernel.waits.empty());
+  REQUIRE(at.balancer->lap());
+  CHECK(at.kernel.take(Op::accept));
+  CHECK(at.kernel.waits == std::vector<std::int64_t>{kernel::wait_forever});
+  at.lap_loops();
+  CHECK(at.counts() == std::vector<std::size_t>{2, 2});
+}
+
+TEST_CASE("a read of the balancer's eventfd that found the queue full is armed in the next lap") {
+  Crowded crowded;
+  Stage& at = crowded.at;
+  at.kernel.complete(crowded.event, 8);
+  crowded.lap_in_vain();
+  CHECK_FALSE(at.kernel.take(Op::event));
+  REQUIRE(at.balancer->lap());
+  CHECK(at.kernel.waits.empty());
+  REQUIRE(at.balancer->lap());
+  const auto again = at.kernel.take(Op::event);
+  REQUIRE(again);
+  CHECK(again->ring_fd == at.balancer->ring_fd());
+}
+
+TEST_CASE("more connections than there is room for go out as the kernel takes them, without a wait between") {
+  Crowded crowded;
+  Stage& at = crowded.at;
+  for (int fd = 104; fd < 107; ++fd) at.accept(fd);
+  crowded.lap_in_vain();
+  REQUIRE(at.balancer->lap());
+  CHECK(at.kernel.waits.empty());
+  at.lap();
+  at.lap_loops();
+  CHECK(at.counts() == std::vector<std::size_t>{4, 3});
 }
 
 TEST_CASE("more connections than there are submission entries go out in several submits") {

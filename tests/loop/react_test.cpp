@@ -4,7 +4,10 @@
 #include "tests/loop/fixture.hpp"
 #include "tests/support/catch.hpp"
 
+#include <cerrno>
 #include <stdexcept>
+#include <string>
+#include <system_error>
 
 using ringwire::Action;
 using ringwire::Conn;
@@ -157,4 +160,68 @@ TEST_CASE("context and unread bytes can be read in on_close, writing does nothin
   at.kernel.complete(recv, -ECONNRESET);
   finish_close(at);
   CHECK(seen == "42unread");
+}
+
+TEST_CASE("on_writable waits while a handler that refilled the queue in the same lap is above the low mark",
+          "[react]") {
+  for (const std::size_t size : {11U, 6U}) {  // Above the high mark again, or only above the low one.
+    INFO("refilled with " << size);
+    LoopFixture at{{.outbound_high_mark = 10, .outbound_low_mark = 4}};
+    at.notebook.open = [](Conn& conn) {
+      conn.write("0123456789a");
+      return Action::none;
+    };
+    at.notebook.traffic = [&](Conn& conn) {
+      conn.discard();
+      conn.write(std::string(size, 'x'));
+      return Action::none;
+    };
+    const Request recv = at.connect(20);
+    at.kernel.complete(at.kernel.take(Op::send).value(), 11);
+    REQUIRE(at.kernel.receive(recv, "go on"));
+    at.lap();
+    CHECK(at.notebook.events == Words{"open", "traffic:go on"});
+    at.kernel.complete(at.kernel.take(Op::send).value(), static_cast<int>(size));
+    at.lap();
+    CHECK(at.notebook.events == Words{"open", "traffic:go on", "writable"});
+    at.lap();
+    CHECK(at.notebook.events.size() == 3);
+  }
+}
+
+TEST_CASE("on_writable comes in the lap of other traffic when the handler left room", "[react]") {
+  LoopFixture at{{.outbound_high_mark = 10, .outbound_low_mark = 4}};
+  at.notebook.open = [](Conn& conn) {
+    conn.write("0123456789a");
+    return Action::none;
+  };
+  const Request recv = at.connect(20);
+  at.kernel.complete(at.kernel.take(Op::send).value(), 11);
+  REQUIRE(at.kernel.receive(recv, "x"));
+  at.lap();
+  CHECK(at.notebook.events == Words{"open", "traffic:x", "writable"});
+}
+
+TEST_CASE("a truncated stream does not pass for a whole one: a reset met by a short send is no on_eof",
+          "[react]") {
+  for (const bool send_first : {true, false}) {
+    LoopFixture at;
+    at.notebook.open = [](Conn& conn) {
+      conn.write("hello world");
+      return Action::none;
+    };
+    const Request recv = at.connect(20);
+    const Request send = at.kernel.take(Op::send).value();
+    if (send_first) at.kernel.complete(send, 6);
+    at.kernel.complete(recv, 0);
+    if (!send_first) at.kernel.complete(send, 6);
+    at.lap();
+    CHECK(at.notebook.events == Words{"open"});
+    at.kernel.complete(at.kernel.take(Op::send).value(), -EPIPE);
+    at.lap();
+    at.kernel.complete(at.kernel.take(Op::close).value(), 0);
+    at.lap();
+    CHECK(at.notebook.events ==
+          Words{"open", "close:" + std::make_error_code(std::errc::connection_reset).message()});
+  }
 }

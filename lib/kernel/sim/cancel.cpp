@@ -33,7 +33,8 @@ void SimKernel::attempt_cancel(Operation& operation) {
   if (!all && targets.size() > 1) targets.resize(1);
 
   std::vector<Operation*> at_once;
-  int result = targets.empty() ? -ENOENT : 0;
+  // With ALL it is a count, also of none; a single cancel that finds nothing has failed.
+  int result = !all && targets.empty() ? -ENOENT : 0;
   for (Operation* target : targets) {
     const int each = cancel_one(*target, at_once);
     result = all ? result + 1 : each;
