@@ -1,4 +1,5 @@
-// Everything a handler needs. Boost is not included: see `ringwire/asio.hpp`.
+// Everything a handler needs. Not included: Boost, see `ringwire/asio.hpp`; the simulator for tests, see
+// `ringwire/sim.hpp`.
 #pragma once
 
 #include <ringwire/address.hpp>

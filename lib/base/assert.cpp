@@ -9,9 +9,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 namespace ringwire::base {
 namespace {
+
+thread_local const char* note = nullptr;
 
 std::string with_values(std::string_view format, std::initializer_list<CheckValue> values) {
   fmt::dynamic_format_arg_store<fmt::format_context> store;
@@ -23,6 +26,10 @@ std::string with_values(std::string_view format, std::initializer_list<CheckValu
 
 }  // namespace
 
+const char* note_checks(const char* text) noexcept {
+  return std::exchange(note, text);
+}
+
 void report_check(const Check& check, std::string_view format,
                   std::initializer_list<CheckValue> values) noexcept {
   try {
@@ -31,6 +38,7 @@ void report_check(const Check& check, std::string_view format,
                                      check.line, check.function, check.condition);
     if (!format.empty()) report += ": " + with_values(format, values);
     report += '\n';
+    if (note != nullptr) report += fmt::format("ringwire: it happened {}\n", note);
     std::fwrite(report.data(), 1, report.size(), stderr);
   } catch (...) {
     std::fputs("ringwire: a check failed, and its report could not be formatted: ", stderr);

@@ -37,6 +37,10 @@ struct Check {
 [[noreturn, gnu::cold, gnu::noinline]] void report_check(const Check& check, std::string_view format,
                                                          std::initializer_list<CheckValue> values) noexcept;
 
+/// What this thread is doing, printed behind the report of a check that fails; nullptr = nothing special.
+/// Answers what was noted before. The text must outlive the note.
+const char* note_checks(const char* text) noexcept;
+
 /// Reduces a number, enum, text or pointer to what `report_check` prints.
 template <typename T>
 CheckValue check_value(const T& value) noexcept {

@@ -120,6 +120,17 @@ void Simulation::deliver(const Step& step) {
   stream.deliver(step.side, size, choices_.draw(2) == 0);
 }
 
+bool Simulation::step_now() {
+  ++steps_;
+  meet_connected();
+  collect();
+  quiet_ = possible_.empty();
+  if (quiet_) return false;
+  const auto count = static_cast<std::uint32_t>(possible_.size());
+  run(possible_[healed_ ? turn_++ % count : choices_.draw(count)]);
+  return true;
+}
+
 void Simulation::note(const Step& step) {
   static constexpr std::array names{"lap", "attempt", "deliver", "move"};
   fmt::format_to(std::back_inserter(*trace_), "{:>6} {:>12} {} {}", steps_, kernel_.now(),

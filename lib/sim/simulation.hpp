@@ -55,6 +55,8 @@ class Simulation {
 
   /// Does one thing; false when nothing can ever happen again by itself.
   bool step();
+  /// Does one thing without letting time pass; false when nothing can move now.
+  bool step_now();
   /// From now on nothing fails and everybody gets his turn: what is left must come to an end.
   void heal() noexcept;
   /// Time moves on by so much, whatever sleeps.

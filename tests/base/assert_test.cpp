@@ -57,6 +57,14 @@ TEST_CASE("a failed check prints its values, whatever their kind") {
   CHECK_THAT(said, contains("does not hold: -3 18446744073709551615 true 0.5 deep flat 7\n"));
 }
 
+TEST_CASE("a failed check says what the thread was doing, when that was noted") {
+  const std::string said = death_of([] {
+    static_cast<void>(base::note_checks("counting sheep"));
+    RINGWIRE_ASSERT(false);
+  });
+  CHECK_THAT(said, contains("does not hold\nringwire: it happened counting sheep\n"));
+}
+
 TEST_CASE("a failed check prints pointers") {
   const std::string said = death_of([] {
     const void* nothing = nullptr;
