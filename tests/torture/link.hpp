@@ -93,7 +93,7 @@ struct Figures {
   std::atomic<std::uint64_t> linger_timeouts = 0;   // They had; the client's FIN was missing.
   std::atomic<std::uint64_t> accept_pauses = 0;     // EMFILE, in the server.
   std::atomic<std::uint64_t> sockets_refused = 0;   // EMFILE, in clients.
-  std::atomic<std::uint64_t> limits_lowered = 0;    // Of descriptors.
+  std::atomic<std::uint64_t> scarcities = 0;        // Of descriptors.
   std::atomic<std::uint64_t> unnamed_by_table = 0;  // Ended by the server, which never learned the name.
 };
 

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -120,26 +121,42 @@ class Running {
   std::uint16_t port_ = 0;
 };
 
-// Takes descriptors away and gives them back.
-class Limit {
+// Takes all descriptors away and gives them back. A multishot accept keeps the limit it was armed with, so
+// the limit is lowered once, before the engine starts, and what is left below it is taken.
+class Scarcity {
  public:
-  explicit Limit(std::uint64_t seed) : random_{static_cast<unsigned>(seed)} {
+  explicit Scarcity(std::uint64_t seed) : random_{static_cast<unsigned>(seed)} {
     getrlimit(RLIMIT_NOFILE, &before_);
-  }
-  Limit(const Limit&) = delete;
-  Limit& operator=(const Limit&) = delete;
-  ~Limit() { give_back(); }
-
-  // Fewer than are open now, or hardly more.
-  void take() {
     rlimit limit = before_;
-    limit.rlim_cur = std::min<rlim_t>(before_.rlim_cur, test::open_descriptors() - 4 + random_() % 8);
+    limit.rlim_cur = std::min<rlim_t>(before_.rlim_cur, test::open_descriptors() + spare);
     setrlimit(RLIMIT_NOFILE, &limit);
   }
-  void give_back() { setrlimit(RLIMIT_NOFILE, &before_); }
+  Scarcity(const Scarcity&) = delete;
+  Scarcity& operator=(const Scarcity&) = delete;
+  ~Scarcity() {
+    give_back();
+    setrlimit(RLIMIT_NOFILE, &before_);
+  }
+
+  // All but a few.
+  void take() {
+    for (int fd = ::dup(0); fd >= 0; fd = ::dup(0)) taken_.push_back(fd);
+    for (unsigned left = random_() % 5; left > 0 && !taken_.empty(); --left) give_back_one();
+  }
+  void give_back() {
+    while (!taken_.empty()) give_back_one();
+  }
 
  private:
+  static constexpr rlim_t spare = 200;
+
+  void give_back_one() {
+    ::close(taken_.back());
+    taken_.pop_back();
+  }
+
   rlimit before_{};
+  std::vector<int> taken_;
   std::minstd_rand random_;
 };
 
@@ -235,8 +252,8 @@ void print_figures(const Table& table, double seconds) {
   fmt::print("      half-closes: {} by clients, {} by the handler; {} stalls; {} writes above the mark\n",
              figures.half_closes_by_clients.load(), figures.half_closes_by_server.load(),
              figures.stalls.load(), figures.marks.load());
-  fmt::print("      EMFILE: {} times lowered, {} accept pauses, {} sockets refused to clients\n",
-             figures.limits_lowered.load(), accept_pauses.load(), figures.sockets_refused.load());
+  fmt::print("      EMFILE: {} times descriptors ran out, {} accept pauses, {} sockets refused to clients\n",
+             figures.scarcities.load(), accept_pauses.load(), figures.sockets_refused.load());
 }
 
 // Everything that should have happened did, or the run proves less than it says.
@@ -250,6 +267,7 @@ bool was_thorough(const Figures& figures) {
 
 void torture(Verdict& verdict, const Settings& settings) {
   const std::size_t descriptors = test::open_descriptors();
+  Scarcity scarcity{settings.seed};
   Table table;
   Running running{table, settings.seed, true};
   const Holdings before = holdings();
@@ -259,14 +277,13 @@ void torture(Verdict& verdict, const Settings& settings) {
   const auto warm_at = begin + std::chrono::milliseconds{settings.seconds * 250};
   {
     Crowd crowd{table, {.port = running.port(), .seed = settings.seed, .width = width}};
-    Limit limit{settings.seed};
     while (Clock::now() < end && table.violations() == 0) {
       std::this_thread::sleep_for(250ms);
       if (warm.resident == 0 && Clock::now() > warm_at) warm = holdings();
-      limit.take();
-      ++table.figures.limits_lowered;
+      scarcity.take();
+      ++table.figures.scarcities;
       std::this_thread::sleep_for(100ms);
-      limit.give_back();
+      scarcity.give_back();
     }
     crowd.stop();
   }
