@@ -20,8 +20,8 @@ std::optional<std::uint64_t> number(std::string_view text) {
 
 const char* const help = R"(usage: torture [OPTIONS]
 
-An engine with two receive buffers a loop and queues as small as they may be, and clients that reset, half-close,
-stall and come again while descriptors run out. Every byte is compared on both sides.
+An engine with two receive buffers a loop and small queues, and clients that reset, half-close, stall and
+come again while descriptors run out. Every byte is compared on both sides.
 
   --seconds N   torture for so long (default 60, or 0 where --churn is given)
   --churn N     then so many cycles of connect, echo, close; each tenth ends by a reset
