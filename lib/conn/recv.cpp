@@ -1,4 +1,5 @@
-// Receiving: one multishot recv fills buffers of the pool until the kernel ends it or we do.
+// Receiving: one multishot recv fills buffers of the pool until the kernel ends it or we do. After it has
+// starved, a single one waits for its turn.
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
 #include "lib/conn/connection.hpp"
@@ -26,7 +27,12 @@ void Connection::arm_recv(uring::Ring& ring) noexcept {
   RINGWIRE_ASSERT(state_ != State::ending);
   RINGWIRE_ASSERT(fd_ >= 0);
 
-  uring::prep_recv_multishot(ring.next_sqe(token(uring::Op::recv)), fd_, shared_.pool.bgid(), recv_starved_);
+  io_uring_sqe& sqe = ring.next_sqe(token(uring::Op::recv));
+  if (recv_starved_) {
+    uring::prep_recv_when_ready(sqe, fd_, shared_.pool.bgid());
+  } else {
+    uring::prep_recv_multishot(sqe, fd_, shared_.pool.bgid(), false);
+  }
   recv_starved_ = false;
   lend(recv_bit);
 }

@@ -46,6 +46,17 @@ inline void prep_recv_multishot(io_uring_sqe& sqe, int fd, std::uint16_t bgid, b
       static_cast<std::uint16_t>(IORING_RECV_MULTISHOT | (poll_first ? IORING_RECVSEND_POLL_FIRST : 0U));
 }
 
+/// recv(2) once, into a buffer of `bgid`, when there is something to receive: with no buffer free it does not
+/// end at once. Not multishot: one that polls first and finds bytes with a reset behind them answers the
+/// bytes and is never woken for the reset (seen on Linux 6.18).
+inline void prep_recv_when_ready(io_uring_sqe& sqe, int fd, std::uint16_t bgid) noexcept {
+  sqe.opcode = IORING_OP_RECV;
+  sqe.fd = fd;
+  sqe.flags = IOSQE_BUFFER_SELECT;
+  sqe.buf_group = bgid;
+  sqe.ioprio = IORING_RECVSEND_POLL_FIRST;
+}
+
 /// send(2) of one piece, in full unless the connection fails. The bytes must stay until it completes.
 inline void prep_send(io_uring_sqe& sqe, int fd, Bytes bytes) noexcept {
   sqe.opcode = IORING_OP_SEND;

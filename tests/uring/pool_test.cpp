@@ -10,6 +10,11 @@
 #include "tests/support/script_kernel.hpp"
 #include "tests/uring/real.hpp"
 
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <string>
@@ -257,6 +262,39 @@ TEST_CASE("with poll first, a receive armed without a buffer waits until there a
   stream.send("z");
   stream.take(stream.at.wait(1).at(0), true);
   CHECK(stream.received == "xz");
+}
+
+// A peer that sent bytes and reset the connection behind them.
+void send_and_reset(test::SocketPair& pair, std::string_view bytes) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t name_size = sizeof name;
+  auto* raw = static_cast<sockaddr*>(static_cast<void*>(&name));
+  REQUIRE(::bind(listener, raw, name_size) == 0);
+  REQUIRE(::listen(listener, 1) == 0);
+  REQUIRE(::getsockname(listener, raw, &name_size) == 0);
+  const int peer = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  REQUIRE(::connect(peer, raw, name_size) == 0);
+  const int accepted = ::accept(listener, nullptr, nullptr);
+  REQUIRE(::dup3(accepted, pair.ends[0], O_CLOEXEC) == pair.ends[0]);
+  ::close(accepted);
+  ::close(listener);
+  REQUIRE(::send(peer, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+  const linger now{1, 0};
+  REQUIRE(::setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof now) == 0);
+  ::close(peer);
+}
+
+TEST_CASE("a receive that waited for its turn tells the bytes, and the next one the reset behind them") {
+  Stream stream{2};
+  send_and_reset(stream.pair, "last words");
+  prep_recv_when_ready(stream.at.ring.next_sqe({Op::recv, 0, 0}), stream.pair.ends[0], stream.pool.bgid());
+  CHECK(stream.receive_until_end(true) == 10);
+  CHECK(stream.received == "last words");
+  stream.arm(false);
+  CHECK(stream.receive_until_end(true) == -ECONNRESET);
 }
 
 TEST_CASE("a stream of any piece sizes arrives whole and in order through few buffers") {

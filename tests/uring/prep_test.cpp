@@ -45,6 +45,16 @@ TEST_CASE("a starved recv waits for data before it looks for a buffer") {
   CHECK(sqe.ioprio == (IORING_RECV_MULTISHOT | IORING_RECVSEND_POLL_FIRST));
 }
 
+TEST_CASE("a recv that waits for its turn is no multishot") {
+  io_uring_sqe sqe;
+  std::memset(&sqe, 0, sizeof sqe);
+  prep_recv_when_ready(sqe, 5, 9);
+  CHECK(sqe.opcode == IORING_OP_RECV);
+  CHECK(sqe.flags == IOSQE_BUFFER_SELECT);
+  CHECK(sqe.buf_group == 9);
+  CHECK(sqe.ioprio == IORING_RECVSEND_POLL_FIRST);
+}
+
 TEST_CASE("connect passes the name and its size") {
   sockaddr_storage name{};
   name.ss_family = AF_INET;
