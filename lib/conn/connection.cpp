@@ -75,7 +75,7 @@ void Connection::drain() noexcept {
   mark_news();
 }
 
-void Connection::notify_closed(Done done) {
+void Connection::notify_closed(Done&& done) {
   if (closed_callbacks_ == nullptr) closed_callbacks_ = std::make_unique<std::vector<Done>>();
   closed_callbacks_->push_back(std::move(done));
 }
@@ -85,7 +85,7 @@ std::vector<Done> Connection::take_closed_callbacks() noexcept {
   return std::move(*std::exchange(closed_callbacks_, nullptr));
 }
 
-void Connection::notify_sent(Done done) {
+void Connection::notify_sent(Done&& done) {
   outbound_.notify(std::move(done));
   if (outbound_.has_done()) mark_news();  // Nothing waits: it is true already.
 }

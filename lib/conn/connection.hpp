@@ -111,12 +111,13 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   void wake() noexcept;
   /// Sends `on_drain` once.
   void drain() noexcept;
-  /// Calls `done` after `on_close`. May throw bad_alloc.
-  void notify_closed(Done done);
+  /// Calls `done` after `on_close`. May throw bad_alloc; then `done` is left to the caller.
+  void notify_closed(Done&& done);
   /// The callbacks of `notify_closed`, to be called now.
   [[nodiscard]] std::vector<Done> take_closed_callbacks() noexcept;
-  /// Calls `done` when all that has been written so far is taken by the kernel. May throw bad_alloc.
-  void notify_sent(Done done);
+  /// Calls `done` when all that has been written so far is taken by the kernel. May throw bad_alloc; then
+  /// `done` is left to the caller.
+  void notify_sent(Done&& done);
 
   /// Its place in the loop's table.
   [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }

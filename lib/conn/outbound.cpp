@@ -12,9 +12,10 @@ void Outbound::append(base::ChunkPool& pool, std::span<const Bytes> parts) {
   for (const Bytes part : parts) queue_.append(pool, part);
 }
 
-void Outbound::notify(Done done) {
+void Outbound::notify(Done&& done) {
   if (waiting_ == nullptr) waiting_ = std::make_unique<std::deque<Waiting>>();
-  waiting_->push_back({consumed_ + queue_.size(), std::move(done)});
+  waiting_->emplace_back().end = consumed_ + queue_.size();
+  waiting_->back().done = std::move(done);  // Only now, when nothing can fail any more.
 }
 
 const msghdr* Outbound::gather() noexcept {

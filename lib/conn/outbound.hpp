@@ -37,8 +37,9 @@ class Outbound {
   /// Appends a copy of all parts. Throws bad_alloc; some may be in then, so the connection must end.
   void append(base::ChunkPool& pool, std::span<const Bytes> parts);
 
-  /// Calls `done` when everything appended so far has been consumed. May throw bad_alloc.
-  void notify(Done done);
+  /// Calls `done` when everything appended so far has been consumed. May throw bad_alloc; then `done` is
+  /// left to the caller.
+  void notify(Done&& done);
 
   /// The first bytes, for a send of one piece.
   [[nodiscard]] Bytes front() const noexcept { return queue_.front(); }

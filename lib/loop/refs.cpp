@@ -8,6 +8,7 @@
 #include "lib/loop/mailbox.hpp"
 #include "lib/net/address.hpp"
 
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -61,6 +62,17 @@ void tell(Done& done, std::error_code error) {
   if (done) done(error);
 }
 
+// Keeps `done` for later with `keep`; when there is no memory for that, it is told so now.
+template <typename Keep>
+void keep_or_tell(Done& done, Keep keep) {
+  if (!done) return;
+  try {
+    keep(std::move(done));
+  } catch (const std::bad_alloc&) {  // Thrown before `done` is taken.
+    tell(done, std::make_error_code(std::errc::not_enough_memory));
+  }
+}
+
 // The loop's side of `ConnRef::write`.
 void write_now(conn::Connection& conn, Bytes bytes, Done done) {
   if (!conn.is_open()) return tell(done, Error::closed);
@@ -68,7 +80,7 @@ void write_now(conn::Connection& conn, Bytes bytes, Done done) {
     return tell(done, conn.is_open() ? std::make_error_code(std::errc::no_buffer_space)
                                      : make_error_code(Error::closed));
   }
-  if (done) conn.notify_sent(std::move(done));
+  keep_or_tell(done, [&](Done&& kept) { conn.notify_sent(std::move(kept)); });
 }
 
 }  // namespace
@@ -104,7 +116,7 @@ void ConnRef::close(Done done) const {
        [done = std::move(done)](loop::Loop*, conn::Connection* conn, std::error_code refused) mutable {
          if (conn == nullptr) return tell(done, refused);
          conn->close();
-         if (done) conn->notify_closed(std::move(done));
+         keep_or_tell(done, [&](Done&& kept) { conn->notify_closed(std::move(kept)); });
        });
 }
 

@@ -15,7 +15,6 @@ namespace {
 // loop may look again a few times (mail, the end of its work); beyond this it burns a CPU.
 constexpr unsigned idle_laps_max = 64;
 
-constexpr std::uint32_t time_passes = 15;  // Of 1,000 steps: the clock runs though there is work.
 constexpr kernel::Nanoseconds time_most = 20'000'000;
 
 }  // namespace
@@ -23,7 +22,7 @@ constexpr kernel::Nanoseconds time_most = 20'000'000;
 std::error_code Simulation::start(Handler& handler, std::span<const std::string_view> addresses,
                                   const Options& options) {
   RINGWIRE_ASSERT(stepper_ == nullptr);
-  stepper_ = std::make_unique<engine::Stepper>(kernel_, handler, options);
+  stepper_ = std::make_unique<engine::Stepper>(*engine_kernel_, handler, options);
   if (const auto error = stepper_->start(addresses)) return error;
   idle_laps_.assign(stepper_->actors_count(), 0);
   return {};
@@ -35,7 +34,7 @@ SimPeer& Simulation::connect(std::size_t address) {
 }
 
 void Simulation::heal() noexcept {
-  healed_ = true;
+  healed_ = plain_ = true;
   kernel_.faults().heal();
   kernel_.fail_call(UINT64_MAX, false);
 }
@@ -59,6 +58,9 @@ void Simulation::collect() {
     }
     if (peers_[peer].can_move()) possible_.push_back({Kind::move, peer});
   }
+  deeds_.clear();
+  if (outsider_ != nullptr) outsider_->collect(deeds_);
+  for (const std::size_t deed : deeds_) possible_.push_back({Kind::act, deed});
 }
 
 bool Simulation::wait_for_time() {
@@ -75,13 +77,13 @@ void Simulation::meet_connected() {
 bool Simulation::step() {
   ++steps_;
   meet_connected();
-  if (!healed_ && choices_.chance(time_passes)) pass(1 + choices_.draw_size(time_most));
+  if (!plain_ && choices_.chance(time_rate_)) pass(1 + choices_.draw_size(time_most));
   collect();
   quiet_ = possible_.empty();
   if (quiet_) return wait_for_time();
 
   const auto count = static_cast<std::uint32_t>(possible_.size());
-  run(possible_[healed_ ? turn_++ % count : choices_.draw(count)]);
+  run(possible_[plain_ ? turn_++ % count : choices_.draw(count)]);
   return true;
 }
 
@@ -95,7 +97,9 @@ void Simulation::run(const Step& step) {
     case Kind::deliver:
       return deliver(step);
     case Kind::move:
-      return peers_[step.index].move(choices_, healed_);
+      return peers_[step.index].move(choices_, plain_);
+    case Kind::act:
+      return outsider_->act(step.index);
   }
 }
 
@@ -103,7 +107,9 @@ void Simulation::run_lap(std::size_t actor) {
   ++laps_;
   const std::uint64_t before = kernel_.completions() + kernel_.submissions();
   const bool had_news = kernel_.unreaped(stepper_->ring_fd(actor)) > 0;
+  if (outsider_ != nullptr) outsider_->on_lap(true);
   stepper_->lap(actor);
+  if (outsider_ != nullptr) outsider_->on_lap(false);
   const bool moved = had_news || kernel_.completions() + kernel_.submissions() != before;
   const bool sleeps = stepper_->is_running(actor) && !kernel_.is_awake(stepper_->ring_fd(actor));
   idle_laps_[actor] = moved || sleeps ? 0 : idle_laps_[actor] + 1;
@@ -115,7 +121,7 @@ void Simulation::run_lap(std::size_t actor) {
 void Simulation::deliver(const Step& step) {
   kernel::sim::Stream& stream = *peers_[step.index].stream();
   const std::size_t flight = stream.flight(step.side);
-  if (healed_ || flight == 0) return stream.deliver(step.side, flight, true);
+  if (plain_ || flight == 0) return stream.deliver(step.side, flight, true);
   const std::size_t size = flight - choices_.draw_size(static_cast<std::uint32_t>(flight));
   stream.deliver(step.side, size, choices_.draw(2) == 0);
 }
@@ -127,12 +133,12 @@ bool Simulation::step_now() {
   quiet_ = possible_.empty();
   if (quiet_) return false;
   const auto count = static_cast<std::uint32_t>(possible_.size());
-  run(possible_[healed_ ? turn_++ % count : choices_.draw(count)]);
+  run(possible_[plain_ ? turn_++ % count : choices_.draw(count)]);
   return true;
 }
 
 void Simulation::note(const Step& step) {
-  static constexpr std::array names{"lap", "attempt", "deliver", "move"};
+  static constexpr std::array names{"lap", "attempt", "deliver", "move", "act"};
   fmt::format_to(std::back_inserter(*trace_), "{:>6} {:>12} {} {}", steps_, kernel_.now(),
                  names[static_cast<std::size_t>(step.kind)], step.index);
   if (step.kind == Kind::deliver) fmt::format_to(std::back_inserter(*trace_), " from side {}", step.side);

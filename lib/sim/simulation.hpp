@@ -27,6 +27,22 @@
 
 namespace ringwire::sim {
 
+/// Someone whose deeds the scheduler orders among all other steps: clients that follow a script.
+class Outsider {
+ public:
+  Outsider() = default;
+  Outsider(const Outsider&) = delete;
+  Outsider& operator=(const Outsider&) = delete;
+  virtual ~Outsider() = default;
+
+  /// Adds a number for each thing that could be done now.
+  virtual void collect(std::vector<std::size_t>& possible) = 0;
+  /// Does one of them.
+  virtual void act(std::size_t deed) = 0;
+  /// A loop begins a lap, or ends it: between the two it is the engine that runs, and those it calls.
+  virtual void on_lap(bool /*begins*/) {}
+};
+
 /// The world. Everything in it is made and destroyed with it.
 class Simulation {
  public:
@@ -50,6 +66,12 @@ class Simulation {
   /// Clients, and far ends of connections the engine made, in the order they came.
   [[nodiscard]] std::deque<SimPeer>& peers() noexcept { return peers_; }
 
+  /// What `outsider` could do becomes a step of this world; nullptr = nobody. It outlives the simulation.
+  void set_outsider(Outsider* outsider) noexcept { outsider_ = outsider; }
+  /// The engine calls `kernel`, which passes on to `kernel()`; only before `start`. It outlives the
+  /// simulation.
+  void set_interposer(kernel::Kernel& kernel) noexcept { engine_kernel_ = &kernel; }
+
   /// Makes peers of the far ends of connections the engine has made; each step does so too.
   void meet_connected();
 
@@ -61,6 +83,11 @@ class Simulation {
   void heal() noexcept;
   /// Time moves on by so much, whatever sleeps.
   void pass(kernel::Nanoseconds duration) noexcept { kernel_.set_time(kernel_.now() + duration); }
+  /// Everybody gets his turn, in a fixed order, and does all he can; faults stay as they are. Ends with
+  /// `false`, but not after `heal`.
+  void set_plain(bool plain) noexcept { plain_ = plain || healed_; }
+  /// In so many of 1,000 steps the clock runs though there is work.
+  void set_time_rate(std::uint32_t per_mille) noexcept { time_rate_ = per_mille; }
   /// Writes a line for each step to the trace.
   void keep_trace() { trace_.emplace(); }
   /// The trace so far.
@@ -80,7 +107,7 @@ class Simulation {
   [[nodiscard]] std::string leftovers();
 
  private:
-  enum class Kind : std::uint8_t { lap, attempt, deliver, move };
+  enum class Kind : std::uint8_t { lap, attempt, deliver, move, act };
   struct Step {
     Kind kind;
     std::size_t index;
@@ -97,16 +124,21 @@ class Simulation {
 
   kernel::sim::Choices& choices_;
   kernel::sim::SimKernel kernel_;
+  kernel::Kernel* engine_kernel_ = &kernel_;
+  Outsider* outsider_ = nullptr;
   std::unique_ptr<engine::Stepper> stepper_;
   std::deque<SimPeer> peers_;
   std::vector<Step> possible_;
+  std::vector<std::size_t> deeds_;   // Of the outsider.
   std::vector<unsigned> idle_laps_;  // Of each actor: laps in a row that changed nothing.
   std::optional<std::string> trace_;
   std::string trouble_;
   std::uint64_t steps_ = 0;
   std::uint64_t laps_ = 0;
   std::size_t turn_ = 0;
+  std::uint32_t time_rate_ = 15;
   bool healed_ = false;
+  bool plain_ = false;
   bool quiet_ = false;
 };
 

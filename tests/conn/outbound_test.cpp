@@ -128,6 +128,21 @@ TEST_CASE("without memory to gather there is no message, and the front is left",
   CHECK_FALSE(at.outbound.front().empty());
 }
 
+TEST_CASE("a callback there is no memory for stays with its caller", "[outbound]") {
+  Stage at;
+  at.append("12345");
+  bool told = false;
+  Done done = [&told](std::error_code) { told = true; };
+  {
+    const FailingNew none;
+    CHECK_THROWS_AS(at.outbound.notify(std::move(done)), std::bad_alloc);
+  }
+  REQUIRE(done);
+  done({});
+  CHECK(told);
+  CHECK_FALSE(at.outbound.take_done(true));
+}
+
 TEST_CASE("a callback is due when the last byte before it is gone, and not a byte earlier", "[outbound]") {
   Stage at;
   at.append("12345");

@@ -55,6 +55,7 @@ struct Plan {
   std::uint32_t close_rate = 20;  // Of 1,000 events: the handler closes, aborts, throws.
   std::uint32_t write_max = 400;  // Bytes the handler writes at once.
   bool may_dial = true;
+  bool may_not_start = false;  // Something is made to fail from the first call on.
 
   /// Tells the kernel its part.
   void apply(sim::Simulation& world) const;

@@ -74,6 +74,15 @@ kernel::sim::Stream* Swarm::stream_of(const Link& link) {
 
 // ---- people
 
+void Swarm::before_step(std::uint32_t /*step*/) {
+  if (choices_.chance(plan_.act_rate)) act();
+}
+
+void Swarm::ask_to_stop() {
+  stop_asked_ = true;
+  static_cast<void>(engine_->stop());
+}
+
 void Swarm::act() {
   switch (choices_.draw(8)) {
     case 0:
@@ -203,7 +212,7 @@ Outcome Swarm::run() {
   if (!error) {
     for (std::uint32_t step = 0; step < plan_.steps && !world_.is_over() && outcome_.violation.empty();
          ++step) {
-      if (choices_.chance(plan_.act_rate)) act();
+      before_step(step);
       world_.step();
       check_clients();
       if (const std::string trouble = world_.trouble(); !trouble.empty()) violate(trouble);
@@ -212,7 +221,7 @@ Outcome Swarm::run() {
     }
     if (outcome_.violation.empty()) calm_down();
     if (outcome_.violation.empty()) check_end();
-  } else if (world_.kernel().faults().total() == 0 && plan_.descriptors_max > 100) {
+  } else if (!plan_.may_not_start && world_.kernel().faults().total() == 0 && plan_.descriptors_max > 100) {
     violate(fmt::format("the engine did not start: {}", explain(error)));
   }
   outcome_.completions = world_.kernel().completions();

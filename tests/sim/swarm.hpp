@@ -19,6 +19,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,7 +57,7 @@ class Swarm : public Handler {
   Tick on_tick() override;
   void on_shutdown(Engine& engine) override;
 
- private:
+ protected:
   // One connection, from both ends.
   struct Link {
     std::size_t peer;          // Index of its client.
@@ -80,16 +81,38 @@ class Swarm : public Handler {
     bool above = false;         // A write was answered above_high_mark, and on_writable has not come.
   };
 
+  // -- what another kind of run does in its own way; here it is drawn
+
+  // Before each step until everything heals.
+  virtual void before_step(std::uint32_t step);
+  // What the handler does, after every rule was looked at.
+  virtual Action react_open(Conn& conn, Link& link);
+  virtual Action react_traffic(Conn& conn, Link& link);
+  virtual Action react_eof(Conn& conn, Link& link);
+  virtual Action react_writable(Conn& conn, Link& link);
+  virtual Action react_drain(Conn& conn, Link& link);
+  // The call itself.
+  [[nodiscard]] virtual Written write_to(Conn& conn, std::span<const Bytes> parts);
+
+  // -- for it
+
   void violate(const std::string& what);
+  void write_size(Conn& conn, Link& link, std::size_t size, bool in_parts);
+  void expect(Link& link, Bytes bytes);
+  [[nodiscard]] std::string bytes_of(std::size_t peer, bool from_client, std::size_t begin,
+                                     std::size_t size) const;
+  [[nodiscard]] const Plan& plan() const noexcept { return plan_; }
+  void ask_to_stop();
+  void heal_now() noexcept { plan_.steps = 0; }  // After this step.
+  [[nodiscard]] bool everybody_left();
+
+ private:
   [[nodiscard]] Link& link_of(Conn& conn);
   [[nodiscard]] Link& link_of_peer(std::size_t peer);
   [[nodiscard]] kernel::sim::Stream* stream_of(const Link& link);
-  [[nodiscard]] std::string bytes_of(std::size_t peer, bool from_client, std::size_t begin,
-                                     std::size_t size) const;
 
   // The handler's whims, swarm_handler.cpp.
   void take(Conn& conn, Link& link);
-  void expect(Link& link, Bytes bytes);
   void write(Conn& conn, Link& link);
   void note_written(Link& link, Written answer, std::size_t size);
   [[nodiscard]] Action whim(Conn& conn, Link& link);
@@ -103,7 +126,6 @@ class Swarm : public Handler {
   void dial();
   void calm_down();
   void say_goodbye();
-  [[nodiscard]] bool everybody_left();
   [[nodiscard]] std::string stragglers();
   void check_clients();
   void check_balance();

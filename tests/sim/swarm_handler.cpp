@@ -26,11 +26,8 @@ Action Swarm::on_open(Conn& conn) {
   link.conn = &conn;
   conn.emplace_context<std::size_t>(link.peer);
   ++outcome_.connections;
-  link.outside = choices_.draw(4) == 1;
-  link.lazy = choices_.draw(6) == 1;
   link.may_time_out = plan_.options.idle_timeout.count() != 0;
-  if (choices_.draw(4) == 1) write(conn, link);
-  return whim(conn, link);
+  return react_open(conn, link);
 }
 
 Action Swarm::on_traffic(Conn& conn) {
@@ -40,9 +37,7 @@ Action Swarm::on_traffic(Conn& conn) {
   if (conn.context<std::size_t>() == nullptr || *conn.context<std::size_t>() != link.peer)
     violate("a context was lost");
   check_limits(conn);
-  take(conn, link);
-  if (choices_.draw(2) == 0) write(conn, link);
-  return whim(conn, link);
+  return react_traffic(conn, link);
 }
 
 Action Swarm::on_eof(Conn& conn) {
@@ -55,12 +50,7 @@ Action Swarm::on_eof(Conn& conn) {
   if (got != peer.sent_size()) {
     violate(fmt::format("on_eof after {} of {} bytes", got, peer.sent_size()));
   }
-  if (calm_ || choices_.draw(2) == 0) {
-    link.closing = true;
-    return Action::close;
-  }
-  if (choices_.draw(2) == 0) write(conn, link);
-  return Action::none;
+  return react_eof(conn, link);
 }
 
 Action Swarm::on_writable(Conn& conn) {
@@ -68,17 +58,14 @@ Action Swarm::on_writable(Conn& conn) {
   if (!std::exchange(link.above, false) && !link.outside)
     violate("on_writable without a write above the mark");
   if (conn.outbound_size() > plan_.options.outbound_low_mark) violate("on_writable above the low mark");
-  if (choices_.draw(2) == 0) write(conn, link);
-  return whim(conn, link);
+  return react_writable(conn, link);
 }
 
 Action Swarm::on_drain(Conn& conn) {
   Link& link = link_of(conn);
   if (!stop_asked_) violate("on_drain though nobody asked for a stop");
   if (link.closed) violate("on_drain after on_close");
-  if (choices_.draw(4) == 1) return whim(conn, link);
-  link.closing = true;
-  return Action::close;
+  return react_drain(conn, link);
 }
 
 Action Swarm::on_close(Conn& conn, std::error_code reason) {
@@ -110,6 +97,39 @@ void Swarm::on_shutdown(Engine& engine) {
 }
 
 // ---- whims
+
+Action Swarm::react_open(Conn& conn, Link& link) {
+  link.outside = choices_.draw(4) == 1;
+  link.lazy = choices_.draw(6) == 1;
+  if (choices_.draw(4) == 1) write(conn, link);
+  return whim(conn, link);
+}
+
+Action Swarm::react_traffic(Conn& conn, Link& link) {
+  take(conn, link);
+  if (choices_.draw(2) == 0) write(conn, link);
+  return whim(conn, link);
+}
+
+Action Swarm::react_eof(Conn& conn, Link& link) {
+  if (calm_ || choices_.draw(2) == 0) {
+    link.closing = true;
+    return Action::close;
+  }
+  if (choices_.draw(2) == 0) write(conn, link);
+  return Action::none;
+}
+
+Action Swarm::react_writable(Conn& conn, Link& link) {
+  if (choices_.draw(2) == 0) write(conn, link);
+  return whim(conn, link);
+}
+
+Action Swarm::react_drain(Conn& conn, Link& link) {
+  if (choices_.draw(4) == 1) return whim(conn, link);
+  link.closing = true;
+  return Action::close;
+}
 
 void Swarm::take(Conn& conn, Link& link) {
   const std::size_t size = conn.inbound_size();
@@ -156,16 +176,19 @@ void Swarm::expect(Link& link, Bytes bytes) {
 void Swarm::write(Conn& conn, Link& link) {
   if (link.outside) return;
   const std::size_t size = choices_.draw(plan_.write_max);
+  write_size(conn, link, size, choices_.draw(3) == 1);
+}
+
+Written Swarm::write_to(Conn& conn, std::span<const Bytes> parts) {
+  return parts.size() == 1 ? conn.write(parts.front()) : conn.writev(parts);
+}
+
+void Swarm::write_size(Conn& conn, Link& link, std::size_t size, bool in_parts) {
   const std::string bytes = bytes_of(link.peer, false, link.written, size);
-  Written answer;
-  if (choices_.draw(3) == 1) {
-    const std::size_t cut = size / 3;
-    const std::array parts{to_bytes(std::string_view{bytes}.substr(0, cut)), Bytes{},
-                           to_bytes(std::string_view{bytes}.substr(cut))};
-    answer = conn.writev(parts);
-  } else {
-    answer = conn.write(bytes);
-  }
+  const std::size_t cut = in_parts ? size / 3 : 0;
+  const std::array parts{to_bytes(std::string_view{bytes}.substr(0, cut)), Bytes{},
+                         to_bytes(std::string_view{bytes}.substr(cut))};
+  const Written answer = write_to(conn, in_parts ? std::span{parts} : std::span{parts}.last(1));
   note_written(link, answer, size);
   if (answer == Written::queued && conn.outbound_size() > plan_.options.outbound_high_mark) {
     violate("a write above the high mark was answered as if it were below");

@@ -30,16 +30,24 @@ void SimKernel::attempt_cancel(Operation& operation) {
   }
   operation.file = nullptr;
   const bool all = (flags & IORING_ASYNC_CANCEL_ALL) != 0;
+  const int forced = all ? 0 : faults_.take_forced(IORING_OP_ASYNC_CANCEL);  // Of all, Linux answers a count.
+  if (forced == -ENOENT) {                                                   // All of them end just before.
+    for (Operation* target : targets) {
+      target->doomed = true;
+      attempt(*target);
+    }
+    targets.clear();
+  }
   if (!all && targets.size() > 1) targets.resize(1);
 
   std::vector<Operation*> at_once;
   // With ALL it is a count, also of none; a single cancel that finds nothing has failed.
   int result = !all && targets.empty() ? -ENOENT : 0;
   for (Operation* target : targets) {
-    const int each = cancel_one(*target, at_once);
+    const int each = cancel_one(*target, at_once, forced == -EALREADY);
     result = all ? result + 1 : each;
   }
-  if (result < 0) faults_.count_error(IORING_OP_ASYNC_CANCEL, result);
+  if (result < 0 && result != forced) faults_.count_error(IORING_OP_ASYNC_CANCEL, result);
 
   const bool cancel_first = !at_once.empty() && faults_.happens(Fault::cancel_reordered);
   if (cancel_first) end(operation, result);
@@ -47,8 +55,8 @@ void SimKernel::attempt_cancel(Operation& operation) {
   if (!cancel_first) end(operation, result);
 }
 
-int SimKernel::cancel_one(Operation& target, std::vector<Operation*>& at_once) {
-  if (faults_.happens(Fault::cancel_late)) {
+int SimKernel::cancel_one(Operation& target, std::vector<Operation*>& at_once, bool late) {
+  if (late || faults_.happens(Fault::cancel_late)) {
     target.doomed = true;
     return -EALREADY;
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace ringwire::kernel::sim {
 namespace {
@@ -27,6 +28,7 @@ void Faults::heal() noexcept {
   const std::uint32_t inline_rate = rate(Fault::inline_attempt);
   rates_.fill(0);
   set_rate(Fault::inline_attempt, inline_rate);
+  forced_ = {};
 }
 
 bool Faults::happens(Fault fault) {
@@ -37,6 +39,23 @@ bool Faults::happens(Fault fault) {
   return true;
 }
 
+int Faults::strike(Fault fault, std::uint8_t opcode) {
+  if (const int error = take_forced(opcode); error != 0) {
+    ++counts_[index(fault)];
+    return error;
+  }
+  return happens(fault) ? draw_error(opcode) : 0;
+}
+
+int Faults::take_forced(std::uint8_t opcode) {
+  if (forced_.error == 0 || forced_.opcode != opcode) return 0;
+  if (forced_.skip > 0) return --forced_.skip, 0;
+  struck_ = true;
+  const int error = -std::exchange(forced_.error, 0);
+  count_error(opcode, error);
+  return error;
+}
+
 std::uint64_t Faults::total() const noexcept {
   return std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0}) - count(Fault::inline_attempt);
 }
@@ -44,7 +63,7 @@ std::uint64_t Faults::total() const noexcept {
 int Faults::draw_error(std::uint8_t opcode) {
   const std::span<const int> errors = errors_of(opcode);
   if (errors.empty()) return 0;
-  const int error = -errors[choices_.draw(static_cast<std::uint32_t>(errors.size()))];
+  const int error = -errors[choices_.draw_size(static_cast<std::uint32_t>(errors.size()))];
   count_error(opcode, error);
   return error;
 }

@@ -64,6 +64,15 @@ class Faults {
 
   /// Does it happen now? Counts it if so.
   [[nodiscard]] bool happens(Fault fault);
+  /// The errno (negative) an operation IORING_OP_… ends with, because `fault` happens or it was forced; 0 =
+  /// neither.
+  [[nodiscard]] int strike(Fault fault, std::uint8_t opcode);
+  /// Once `skip` questions of this opcode have been asked, the next one is answered `error` (positive).
+  void force(std::uint8_t opcode, int error, std::uint32_t skip) noexcept { forced_ = {opcode, error, skip}; }
+  /// Has the forced error been answered?
+  [[nodiscard]] bool has_struck() const noexcept { return struck_; }
+  /// The error forced into the operation that asks now, negative; 0 = none. Counts it.
+  [[nodiscard]] int take_forced(std::uint8_t opcode);
   /// How often it did.
   [[nodiscard]] std::uint64_t count(Fault fault) const noexcept { return counts_[index(fault)]; }
   /// All of them together; `inline_attempt` is none.
@@ -82,7 +91,15 @@ class Faults {
  private:
   static constexpr std::size_t index(Fault fault) noexcept { return static_cast<std::size_t>(fault); }
 
+  struct Forced {
+    std::uint8_t opcode = 0;
+    int error = 0;  // 0 = nothing is forced.
+    std::uint32_t skip = 0;
+  };
+
   Choices& choices_;
+  Forced forced_;
+  bool struck_ = false;
   std::uint64_t budget_ = UINT64_MAX;
   std::array<std::uint32_t, faults_count> rates_{};
   std::array<std::uint64_t, faults_count> counts_{};

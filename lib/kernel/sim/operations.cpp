@@ -185,8 +185,8 @@ bool SimKernel::queue_is_full(const Operation& operation) const {
 }
 
 bool SimKernel::end_by_fault(Operation& operation, Fault fault) {
-  if (!faults_.happens(fault)) return false;
-  const int error = faults_.draw_error(operation.request.opcode);
+  const int error = faults_.strike(fault, operation.request.opcode);
+  if (error == 0) return false;
   if (operation.file->stream != nullptr) operation.file->stream->hurt = true;
   break_stream(operation, error);
   const bool counts = operation.progress > 0;  // A send that has begun answers what it has done.
@@ -207,9 +207,9 @@ void SimKernel::attempt_accept(Operation& operation) {
   File& file = *operation.file;
   if (file.kind != File::Kind::listener || file.shut_down) return end(operation, -EINVAL);
   do {
-    if (faults_.happens(Fault::accept_fails)) {
-      const int error = faults_.draw_error(IORING_OP_ACCEPT);
-      constexpr std::array keeps{EMFILE, ENFILE, ENOMEM, ENOBUFS, EINTR, EAGAIN, ECANCELED, EFAULT};
+    if (const int error = faults_.strike(Fault::accept_fails, IORING_OP_ACCEPT); error != 0) {
+      constexpr std::array keeps{EMFILE,    ENFILE, ENOMEM, ENOBUFS, EINTR,    EAGAIN,
+                                 ECANCELED, EFAULT, EBADF,  EINVAL,  ENOTSOCK, EOPNOTSUPP};
       if (std::find(keeps.begin(), keeps.end(), -error) == keeps.end()) {
         file.backlog.front()->hurt = true;
         file.backlog.front()->close(1, true);  // The error was this connection's.
@@ -329,13 +329,15 @@ void SimKernel::attempt_read(Operation& operation) {
 void SimKernel::attempt_close(Operation& operation) {
   const int fd = operation.request.fd;
   if (files_.find(fd) == nullptr) return end(operation, -EBADF);
-  const int error = faults_.happens(Fault::close_fails) ? faults_.draw_error(IORING_OP_CLOSE) : 0;
+  const int error = faults_.strike(Fault::close_fails, IORING_OP_CLOSE);
   if (error != -ECANCELED) files_.close(fd);
   end(operation, error);
 }
 
 void SimKernel::attempt_message(Operation& operation) {
-  if (faults_.happens(Fault::message_refused)) return end(operation, faults_.draw_error(IORING_OP_MSG_RING));
+  if (const int error = faults_.strike(Fault::message_refused, IORING_OP_MSG_RING); error != 0) {
+    return end(operation, error);
+  }
   const auto target = rings_.find(operation.request.fd);
   if (target == rings_.end()) return end(operation, -EBADFD);
   target->second.queues->post(operation.request.off, static_cast<std::int32_t>(operation.request.len));

@@ -185,7 +185,7 @@ class SimKernel final : public Kernel {
   // cancel.cpp
   void attempt_cancel(Operation& operation);
   [[nodiscard]] bool matches(const Operation& cancel, const Operation& target) const;
-  int cancel_one(Operation& target, std::vector<Operation*>& later);
+  int cancel_one(Operation& target, std::vector<Operation*>& at_once, bool late);
   void end_cancelled(Operation& operation);
   void end_doomed(Operation& operation);
   [[nodiscard]] bool is_pending(const Operation& operation) const noexcept;
