@@ -92,14 +92,16 @@ inline void prep_cancel(io_uring_sqe& sqe, std::uint64_t user_data) noexcept {
   sqe.addr = user_data;
 }
 
-/// Cancels all operations on a descriptor; answers how many; 0 when there are none (-ENOENT without ALL). Linux 5.19.
+/// Cancels all operations on a descriptor; answers how many; 0 when there are none (-ENOENT without ALL).
+/// Linux 5.19.
 inline void prep_cancel_fd(io_uring_sqe& sqe, int fd) noexcept {
   sqe.opcode = IORING_OP_ASYNC_CANCEL;
   sqe.fd = fd;
   sqe.cancel_flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
 }
 
-/// Cancels all operations of the ring; answers how many; 0 when there are none (-ENOENT without ALL). Linux 5.19.
+/// Cancels all operations of the ring; answers how many; 0 when there are none (-ENOENT without ALL).
+/// Linux 5.19.
 inline void prep_cancel_all(io_uring_sqe& sqe) noexcept {
   sqe.opcode = IORING_OP_ASYNC_CANCEL;
   sqe.fd = -1;

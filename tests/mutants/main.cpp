@@ -1,6 +1,7 @@
 // `./dev mutants`: planted bugs, one after the other, each of which the simulator must catch.
 //
 // A mutant that survives is a hole in the rules or in the mix of runs; both are worth more than the mutant.
+#include "mutants.hpp"
 #include "tests/mutants/planted.hpp"
 #include "tests/sim/many.hpp"
 
@@ -19,14 +20,6 @@ int planted = 0;
 
 namespace {
 
-struct Mutant {
-  std::string_view name;
-  std::string_view what;
-};
-
-constexpr Mutant mutants[] = {
-#include "mutants.inc"
-};
 constexpr std::size_t mutants_count = sizeof mutants / sizeof mutants[0];
 
 constexpr const char* help = R"(usage: mutants [OPTIONS]

@@ -3,7 +3,7 @@
 usage: plant.py ROOT MUTANTS OUTPUT SOURCE...
 
 Writes to OUTPUT each SOURCE (a path below ROOT) with its mutants as `if (planted == N) {…} else {…}`, and
-mutants.inc with their names in the order of N. Fails when the lines of a mutant are not found exactly once: then the
+mutants.hpp with their names in the order of N. Fails when the lines of a mutant are not found exactly once: then the
 code has moved on, and the mutant must follow.
 """
 
@@ -91,7 +91,9 @@ def main():
     if unknown:
         sys.exit(f"meson.build does not list {', '.join(sorted(unknown))}")
     entries = "".join(f'{{"{mutant.name}", "{mutant.what}"}},\n' for mutant in mutants)
-    (output / "mutants.inc").write_text(entries)
+    (output / "mutants.hpp").write_text(
+        '#pragma once\n#include "tests/mutants/planted.hpp"\n'
+        f"namespace ringwire::test {{\nconstexpr Mutant mutants[] = {{\n{entries}}};\n}}\n")
 
 
 if __name__ == "__main__":
