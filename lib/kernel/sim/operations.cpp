@@ -185,12 +185,16 @@ bool SimKernel::queue_is_full(const Operation& operation) const {
 }
 
 bool SimKernel::end_by_fault(Operation& operation, Fault fault) {
-  const int error = faults_.strike(fault, operation.request.opcode);
+  const std::uint8_t opcode = operation.request.opcode;
+  const bool begun = operation.progress > 0;  // A forced errno waits for an operation that answers it.
+  const int error = !begun                   ? faults_.strike(fault, opcode)
+                    : faults_.happens(fault) ? faults_.draw_error(opcode)
+                                             : 0;
   if (error == 0) return false;
   if (operation.file->stream != nullptr) operation.file->stream->hurt = true;
   break_stream(operation, error);
-  const bool counts = operation.progress > 0;  // A send that has begun answers what it has done.
-  end(operation, counts ? static_cast<int>(operation.progress) : error);
+  // A send that has begun answers what it has done.
+  end(operation, begun ? static_cast<int>(operation.progress) : error);
   return true;
 }
 
