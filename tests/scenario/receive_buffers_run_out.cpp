@@ -127,8 +127,10 @@ TEST_CASE("buffers go home from connections that die with data under way") {
   REQUIRE(
       handler.wait([](const Record& record) { return record.opened > 0 && record.opened == record.closed; }));
   // Had a single buffer been lost each time, none would be left now.
+  // Where a receive begins nobody knows, so the letter that is aborted on stands nowhere.
   Client client{server.address()};
-  const std::string sent = random_bytes(1, 50'000);
+  std::string sent = random_bytes(1, 50'000);
+  std::replace(sent.begin(), sent.end(), 'a', 'b');
   CHECK((client.exchange(sent) == sent));
 }
 
