@@ -225,6 +225,7 @@ std::unique_ptr<Thread> SimKernel::start_thread(const std::string& /*name*/, int
 
 std::vector<int> SimKernel::cpus() {
   std::vector<int> all;
+  all.reserve(static_cast<std::size_t>(cpus_));
   for (int cpu = 0; cpu < cpus_; ++cpu) all.push_back(cpu);
   return all;
 }

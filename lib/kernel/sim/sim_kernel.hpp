@@ -166,7 +166,7 @@ class SimKernel final : public Kernel {
   [[nodiscard]] int interrupt() noexcept;
   void check_buffers(RingState& state, const io_uring_buf_reg& group);
   // operations.cpp
-  void begin(std::unique_ptr<Operation> operation);
+  void begin(std::unique_ptr<Operation> begun);
   void take_memory(Operation& operation);
   [[nodiscard]] bool can_move(const Operation& operation) const;
   void end(Operation& operation, std::int32_t res, std::uint32_t flags = 0);
