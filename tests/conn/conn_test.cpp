@@ -324,8 +324,8 @@ struct Session {
 };
 
 TEST_CASE("a context is found by its type and by no other", "[conn]") {
+  int alive = 0;  // Outlives the connection and its context.
   Stage at;
-  int alive = 0;
   CHECK(at.face.context<Session>() == nullptr);
   Session& made = at.face.emplace_context<Session>(&alive, 42);
   CHECK(at.face.context<Session>() == &made);
@@ -336,8 +336,8 @@ TEST_CASE("a context is found by its type and by no other", "[conn]") {
 }
 
 TEST_CASE("a new context takes the place of the old one, which is destroyed", "[conn]") {
+  int alive = 0;  // Outlives the connection and its context.
   Stage at;
-  int alive = 0;
   at.face.emplace_context<Session>(&alive, 1);
   at.face.emplace_context<Session>(&alive, 2);
   CHECK(alive == 1);

@@ -154,9 +154,10 @@ TEST_CASE("a task that throws takes nothing else down", "[refs]") {
 }
 
 TEST_CASE("tasks that post tasks run in the same lap, but not for ever", "[refs]") {
-  LoopFixture at;
   int runs = 0;
-  std::function<void()> again = [&] {
+  std::function<void()> again;  // Outlives the loop, which runs it when it ends.
+  LoopFixture at;
+  again = [&] {
     ++runs;
     REQUIRE_FALSE(at.loop.ref().post([&] { again(); }));
   };
