@@ -65,6 +65,11 @@ std::optional<Address> parse_numeric(const std::string& host) {
   return address;
 }
 
+// An interface's name may be nearly anything; not what would end the brackets, or the line of a message.
+bool is_zone_character(char c) noexcept {
+  return c > ' ' && c <= '~' && c != '[' && c != ']' && c != '%';
+}
+
 // What is wrong with a host out of brackets; "" = nothing. Whether a name exists is the resolver's matter.
 std::string_view fault_of_host(const std::string& host, Family family) {
   if (host.size() > host_size_max) return "the host is too long";
@@ -78,13 +83,18 @@ std::string_view fault_of_host(const std::string& host, Family family) {
 // The same for one in brackets.
 std::string_view fault_of_bracketed(const std::string& host, Family family) {
   if (family == Family::ipv4) return "an IPv6 host does not fit tcp4";
+  if (host.size() > host_size_max) return "the host is too long";
   const std::size_t percent = host.find('%');
   std::array<std::uint8_t, 16> ip{};
   const bool cut = host.find('\0') != std::string::npos;  // The C library would not see what follows.
   if (cut || inet_pton(AF_INET6, host.substr(0, percent).c_str(), ip.data()) != 1) {
     return "only an IPv6 address stands in brackets";
   }
-  if (percent != std::string::npos && percent + 1 == host.size()) return "the zone after % is missing";
+  if (percent == std::string::npos) return {};
+  if (percent + 1 == host.size()) return "the zone after % is missing";
+  const auto zone = host.begin() + static_cast<std::ptrdiff_t>(percent) + 1;
+  if (!std::all_of(zone, host.end(), is_zone_character))
+    return "the zone after % has a character no zone has";
   return {};
 }
 

@@ -163,8 +163,8 @@ int SimKernel::close(int fd) noexcept {
   return files_.close(fd);
 }
 
-int SimKernel::resolve(const std::string& host, int /*family*/, std::vector<SocketName>& names) {
-  if (refused() || host != "localhost") return -ENOENT;
+int SimKernel::resolve(const std::string& host, int family, std::vector<SocketName>& names) {
+  if (refused() || host != "localhost" || family == AF_INET6) return -ENOENT;  // It has IPv4 only.
   names.push_back(loopback_name(0));
   return 0;
 }
