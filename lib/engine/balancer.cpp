@@ -5,6 +5,7 @@
 #include "lib/base/error.hpp"
 #include "lib/uring/prep.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace ringwire::engine {
@@ -13,6 +14,10 @@ namespace {
 // Enough for a batch of messages in one submit. A loop whose queues are smaller wants the balancer's so, too.
 constexpr std::size_t sq_entries_max = 256;
 constexpr std::size_t cq_entries_max = 4096;
+
+// A loop that could not take a message makes room in its next lap. Without a pause we would ask all the
+// while.
+constexpr kernel::Nanoseconds refused_pause = 1'000'000;
 
 // Set in the slot of a message's token when it is the last one for its loop; descriptors and counts have 31
 // bits.
@@ -73,7 +78,7 @@ bool Balancer::lap() {
   reap();
   if (stop_requested_.load(std::memory_order_acquire) && !stopping_) begin_stop();
   flush();
-  return !(ended_ && undelivered_.empty() && ring_.in_flight() == 0);
+  return !(ended_ && undelivered_.empty() && refused_.empty() && ring_.in_flight() == 0);
 }
 
 void Balancer::submit_and_wait() noexcept {
@@ -82,7 +87,8 @@ void Balancer::submit_and_wait() noexcept {
   if (has_work) {
     ring_.submit_and_wait(0, 0);
   } else {
-    ring_.submit_and_wait(1, loop::time_until(with_, loop::first_resume(acceptors_)));
+    const kernel::Nanoseconds retry_at = refused_.empty() ? UINT64_MAX : retry_at_;
+    ring_.submit_and_wait(1, loop::time_until(with_, std::min(retry_at, loop::first_resume(acceptors_))));
   }
 }
 
@@ -109,8 +115,7 @@ void Balancer::dispatch(const uring::Completion& done) noexcept {
     case uring::Op::accept_close:
       return acceptors_[token.slot].on_close(done);
     case uring::Op::handoff_send:
-      // The loop's queue could not take it (no memory, a full queue): it stays with us until it can.
-      if (done.res < 0) undelivered_.push_back({token.generation, token.slot});
+      if (done.res < 0) refuse({token.generation, token.slot});
       return;
     case uring::Op::event:
       event_due_ = !stopping_;
@@ -132,6 +137,12 @@ void Balancer::assign(int fd) noexcept {
   delivered_[loop] = (delivered_[loop] + 1) % loop::Loop::handoffs_modulus;
 }
 
+// The loop's queue could not take it (no memory, a full queue): it stays with us until it can.
+void Balancer::refuse(const Message& message) noexcept {
+  if (refused_.empty()) retry_at_ = now_ + refused_pause;
+  refused_.push_back(message);
+}
+
 // What finds no room now stays due; nothing else would wake us for it.
 bool Balancer::make_room(unsigned count) noexcept {
   if (ring_.make_room(count)) return true;
@@ -147,6 +158,10 @@ void Balancer::flush() noexcept {
   if (event_due_ && make_room(1)) {
     uring::prep_read(ring_.next_sqe({uring::Op::event, 0, 0}), event_fd_, event_bytes_);
     event_due_ = false;
+  }
+  if (now_ >= retry_at_) {
+    undelivered_.insert(undelivered_.end(), refused_.begin(), refused_.end());
+    refused_.clear();
   }
   if (stopping_) flush_stop();
   while (!undelivered_.empty() && make_room(1)) {
@@ -188,7 +203,7 @@ void Balancer::flush_stop() noexcept {
     return;
   }
   const bool only_event_left =
-      undelivered_.empty() && event_fd_ >= 0 && !event_due_ && ring_.in_flight() == 1;
+      undelivered_.empty() && refused_.empty() && event_fd_ >= 0 && !event_due_ && ring_.in_flight() == 1;
   event_due_ = false;
   if (only_event_left && make_room(1)) {
     uring::prep_cancel_all(ring_.next_sqe({uring::Op::cancel_all, 0, 0}));

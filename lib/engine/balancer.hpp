@@ -63,6 +63,7 @@ class Balancer {
   void flush() noexcept;
   void dispatch(const uring::Completion& done) noexcept;
   void assign(int fd) noexcept;
+  void refuse(const Message& message) noexcept;
   void send(const Message& message) noexcept;
   [[nodiscard]] bool make_room(unsigned count) noexcept;
   void begin_stop() noexcept;
@@ -75,6 +76,8 @@ class Balancer {
   Policy policy_;
   std::deque<loop::Acceptor> acceptors_;
   std::deque<Message> undelivered_;
+  std::deque<Message> refused_;  // Join them again at `retry_at_`.
+  kernel::Nanoseconds retry_at_ = 0;
   std::vector<std::uint32_t> delivered_;  // Handed to each loop so far.
   kernel::Nanoseconds now_ = 0;
   int event_fd_ = -1;

@@ -138,6 +138,10 @@ TEST_CASE("a message the kernel refused is sent again to the same loop, and noth
   for (int round = 0; round < 3; ++round) {
     at.lap();
     messages = at.messages();
+    REQUIRE(messages.empty());  // Not at once: the loop must have had time for a lap.
+    at.kernel.time += millisecond;
+    at.lap();
+    messages = at.messages();
     REQUIRE(messages.size() == 1);
     CHECK(messages[0].sqe.len == 100);
     CHECK(messages[0].sqe.fd == at.loops[0]->ring_fd());
@@ -145,8 +149,20 @@ TEST_CASE("a message the kernel refused is sent again to the same loop, and noth
   }
   at.let_messages_go();
   at.lap();
+  at.kernel.time += millisecond;
+  at.lap();
   at.lap_loops();
   CHECK(at.counts()[0] == 1);
+}
+
+TEST_CASE("while a message waits to be sent again, the balancer sleeps until then") {
+  Stage at;
+  at.hold_messages();
+  at.accept(100);
+  at.lap();
+  at.kernel.complete(at.messages().at(0), -EBADFD);
+  at.lap();
+  CHECK(at.kernel.waits.back() == static_cast<std::int64_t>(millisecond));
 }
 
 TEST_CASE("a kernel that takes no submission now loses no connection") {
@@ -397,6 +413,8 @@ TEST_CASE("a refused message during stop is delivered before its loop may end") 
   CHECK_FALSE(at.ended[0]);  // It waits for the one it was promised.
   at.let_messages_go();
   at.lap();
+  CHECK(at.running);
+  at.kernel.time += millisecond;
   at.lap();
   CHECK_FALSE(at.running);
   at.lap_loops();
