@@ -28,7 +28,7 @@ void Faults::heal() noexcept {
   const std::uint32_t inline_rate = rate(Fault::inline_attempt);
   rates_.fill(0);
   set_rate(Fault::inline_attempt, inline_rate);
-  forced_ = {};
+  forced_.error = 0;
 }
 
 bool Faults::happens(Fault fault) {
@@ -50,10 +50,9 @@ int Faults::strike(Fault fault, std::uint8_t opcode) {
 int Faults::take_forced(std::uint8_t opcode) {
   if (forced_.error == 0 || forced_.opcode != opcode) return 0;
   if (forced_.skip > 0) return --forced_.skip, 0;
-  struck_ = true;
-  const int error = -std::exchange(forced_.error, 0);
-  count_error(opcode, error);
-  return error;
+  struck_ = -std::exchange(forced_.error, 0);
+  count_error(opcode, struck_);
+  return struck_;
 }
 
 std::uint64_t Faults::total() const noexcept {

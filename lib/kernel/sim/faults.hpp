@@ -69,8 +69,14 @@ class Faults {
   [[nodiscard]] int strike(Fault fault, std::uint8_t opcode);
   /// Once `skip` questions of this opcode have been asked, the next one is answered `error` (positive).
   void force(std::uint8_t opcode, int error, std::uint32_t skip) noexcept { forced_ = {opcode, error, skip}; }
-  /// Has the forced error been answered?
-  [[nodiscard]] bool has_struck() const noexcept { return struck_; }
+  /// Has the forced error happened to an operation?
+  [[nodiscard]] bool has_struck() const noexcept { return struck_ != 0; }
+  /// Notes a completion: is it the one that tells of the forced error?
+  void note_completion(std::uint8_t opcode, int res) noexcept {
+    told_ = told_ || (struck_ != 0 && res == struck_ && opcode == forced_.opcode);
+  }
+  /// Has a completion told of it?
+  [[nodiscard]] bool was_told() const noexcept { return told_; }
   /// The error forced into the operation that asks now, negative; 0 = none. Counts it.
   [[nodiscard]] int take_forced(std::uint8_t opcode);
   /// How often it did.
@@ -99,7 +105,8 @@ class Faults {
 
   Choices& choices_;
   Forced forced_;
-  bool struck_ = false;
+  int struck_ = 0;  // The forced error once it has happened, negative.
+  bool told_ = false;
   std::uint64_t budget_ = UINT64_MAX;
   std::array<std::uint32_t, faults_count> rates_{};
   std::array<std::uint64_t, faults_count> counts_{};

@@ -45,6 +45,10 @@ bool breaks_connection(int error) noexcept {
     case ENETUNREACH:
     case ENETDOWN:
     case ECONNREFUSED:
+    case EHOSTDOWN:
+    case ENONET:
+    case ENOPROTOOPT:
+    case EPROTO:
       return true;
     default:
       return false;
@@ -161,6 +165,7 @@ void SimKernel::end(Operation& operation, std::int32_t res, std::uint32_t flags)
   operations_.erase(here);
 
   const Request& request = ended->request;
+  faults_.note_completion(request.opcode, res);
   if (res < 0 || (request.flags & IOSQE_CQE_SKIP_SUCCESS) == 0) {
     rings_.at(ended->ring_fd).queues->post(request.user_data, res, flags);
     ++completions_;
