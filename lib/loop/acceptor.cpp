@@ -40,7 +40,8 @@ int Acceptor::on_accept(const uring::Completion& done, kernel::Nanoseconds now) 
     case ENOBUFS:
     case ENOMEM:
       // The client stays in the backlog. Trying again at once would spin; trying again late costs it a
-      // moment.
+      // moment. A listener that closes does not try again, and nobody may wait for it.
+      if (closing_) break;
       resume_at_ = now + pause_;
       log_.debug("accept paused for {} ms: {}", pause_ / 1'000'000, base::to_error(done.res).message());
       pause_ = std::min(pause_ * 2, pause_max);

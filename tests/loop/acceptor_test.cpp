@@ -54,6 +54,19 @@ TEST_CASE("pauses double up to a tenth of a second, and shrink after a success",
   CHECK(acceptor.resume_at() == Acceptor::pause_min);
 }
 
+TEST_CASE("a listener that closes does not pause: its loop would wake for nothing until it ends",
+          "[acceptor]") {
+  const ringwire::base::Log log{ringwire::LogLevel::off, nullptr};
+  Acceptor acceptor{10, 0, log};
+  ringwire::test::ScriptKernel kernel;
+  ringwire::uring::Ring ring{kernel};
+  REQUIRE_FALSE(ring.open(8, 16, {}));
+  acceptor.arm_accept(ring);
+  acceptor.begin_close();
+  CHECK(acceptor.on_accept({{Op::accept, 0, 0}, -EMFILE, 0}, 1'000) == -1);
+  CHECK(acceptor.resume_at() == 0);
+}
+
 TEST_CASE("errors of the one connection that was to be accepted only re-arm", "[acceptor]") {
   for (const int result : {-ECONNABORTED, -EPROTO, -ENETDOWN, -EHOSTUNREACH, -EINTR, -EAGAIN}) {
     LoopFixture at;
