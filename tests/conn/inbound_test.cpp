@@ -3,8 +3,8 @@
 
 #include "lib/uring/prep.hpp"
 #include "tests/base/death.hpp"
-#include "tests/conn/failing_new.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/failing_new.hpp"
 #include "tests/support/script_kernel.hpp"
 
 #include <new>

@@ -2,9 +2,9 @@
 #include "lib/conn/outbound.hpp"
 
 #include "tests/base/death.hpp"
-#include "tests/conn/failing_new.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
+#include "tests/support/failing_new.hpp"
 
 #include <array>
 #include <random>

@@ -4,10 +4,10 @@
 // Whatever fails, the rules of the swarm must hold: a connection may end with an error, the engine may not
 // start; nothing crashes, nothing is left behind. Each pair runs in a process of its own, so that one which
 // aborts is counted and the others go on.
-#include "tests/sim/failing_new.hpp"
 #include "tests/sim/pausing_kernel.hpp"
 #include "tests/sim/swarm.hpp"
 #include "tests/sim/trial.hpp"
+#include "tests/support/failing_new.hpp"
 
 #include <fmt/format.h>
 

@@ -6,7 +6,7 @@
 #include <ringwire/function.hpp>
 
 #include "lib/kernel/kernel.hpp"
-#include "tests/sim/failing_new.hpp"
+#include "tests/support/failing_new.hpp"
 
 #include <memory>
 #include <string>

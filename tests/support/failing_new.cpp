@@ -1,8 +1,8 @@
 // The program's own operator new: malloc, unless it is this allocation's turn to fail.
 //
-// Every form without alignment stands here, for the same reason as in tests/conn/failing_new.cpp: a
-// sanitizer's runtime brings all of them.
-#include "tests/sim/failing_new.hpp"
+// Every form without alignment stands here: a sanitizer's runtime brings all of them, and what one of its
+// forms allocated (std::stable_sort uses the nothrow one) must not end in our delete.
+#include "tests/support/failing_new.hpp"
 
 #include <cstdlib>
 #include <new>

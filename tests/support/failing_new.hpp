@@ -1,6 +1,6 @@
-// Allocations that fail, counted only where the engine's own code runs.
+// Allocations that fail when a test says so. A program that links failing_new.cpp has this operator new.
 //
-// Leaves to others: which code that is; whoever drives a run says when counting begins and ends. One thread.
+// Leaves to others: which code counts; whoever drives a run says when counting begins and ends. One thread.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,15 @@ class Counting {
 
  private:
   bool before_;
+};
+
+/// While it lives, every allocation throws std::bad_alloc.
+class FailingNew {
+ public:
+  FailingNew() noexcept { fail_allocation(0, true); }
+
+ private:
+  Counting counting_{true};
 };
 
 }  // namespace ringwire::test
