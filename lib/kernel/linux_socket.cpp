@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 namespace ringwire::kernel {
@@ -114,6 +115,16 @@ int Linux::open_signals() noexcept {
 
 void Linux::close_signals(int fd) noexcept {
   ::close(fd);
+  // Who asks twice to stop means the stop that is over: with the mask as before, the second signal would end
+  // the process. What was blocked before is its owner's.
+  sigset_t ours;
+  ::sigemptyset(&ours);
+  for (const int number : {SIGINT, SIGTERM}) {
+    if (::sigismember(&mask_before, number) == 0) ::sigaddset(&ours, number);
+  }
+  const timespec no_wait{};
+  while (::sigtimedwait(&ours, nullptr, &no_wait) > 0) {
+  }
   ::pthread_sigmask(SIG_SETMASK, &mask_before, nullptr);
 }
 

@@ -41,6 +41,22 @@ TEST_CASE("SIGINT stops an engine with two loops, and run returns no error", "[f
   expect_clean_end(SIGINT, "loops=2");
 }
 
+TEST_CASE("who asks many times to stop gets one clean stop") {
+  Child child{{RINGWIRE_SCENARIO_HELPER, "signal", "stop_timeout=300", "loops=2"}};
+  const std::string first = child.read_line().value_or("");
+  REQUIRE(first.starts_with("listening "));
+  Client client{loopback(port_in(first))};
+  CHECK(client.exchange("before") == "before");
+  child.signal(SIGTERM);
+  CHECK(client.expect_eof());  // The stop has begun; it waits for us, who do not leave, until stop_timeout.
+  for (int count = 0; count < 5; ++count) {
+    child.signal(SIGTERM);
+    child.signal(SIGINT);
+  }
+  CHECK(child.read_line().value_or("") == "ended system 0");
+  CHECK(child.wait() == 0);
+}
+
 TEST_CASE("SIGTERM ends a process whose engine does not take signals") {
   Child child{{RINGWIRE_SCENARIO_HELPER}};
   REQUIRE(child.read_line().value_or("").starts_with("listening "));
