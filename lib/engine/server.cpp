@@ -21,6 +21,8 @@ Server::Server(kernel::Kernel& kernel, Handler& handler, const Options& options)
 
 Server::~Server() {
   RINGWIRE_ASSERT(threads_.empty());
+  // A boot that failed leaves letters: they are answered while the engine they may speak to is whole.
+  for (const auto& loop : loops_) loop->close();
   close_listeners();
 }
 

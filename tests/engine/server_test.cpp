@@ -116,6 +116,24 @@ TEST_CASE("shutdown from on_boot starts no thread, closes the listeners, and tel
   CHECK(open_descriptors() == before);
 }
 
+TEST_CASE("what on_boot asked of a loop that never ran is answered while the engine is whole") {
+  Stage at;
+  at.options.loops = 3;
+  std::vector<std::error_code> told;
+  at.handler.boot = [&](Engine& engine) {
+    for (std::size_t loop = 0; loop < engine.loops_count(); ++loop) {
+      CHECK_FALSE(engine.loop(loop).connect("tcp://127.0.0.1:9", [&](std::error_code error) {
+        told.push_back(error);
+        engine.stop();
+        CHECK(engine.connections_count() == 0);
+      }));
+    }
+    return Action::shutdown;
+  };
+  CHECK_FALSE(at.run());
+  CHECK(told.size() == 3);
+}
+
 TEST_CASE("an exception from on_boot starts nothing and is reported") {
   Stage at;
   at.handler.boot = [](Engine&) -> Action { throw std::runtime_error("no configuration"); };
