@@ -43,19 +43,22 @@ void Loop::flush_dialing() noexcept {
   dial_due_ = false;
   dialing_.for_each([this](Dialing& dialing) {
     const uring::Token token{uring::Op::connect, dialing.generation, dialing.slot};
-    const bool wants_cancel = stopping_ && dialing.armed && !dialing.cancel_armed;
-    if (dialing.armed && !wants_cancel) return;
-    if (!make_room(1)) {
+    const bool wants_connect = !dialing.armed;
+    const bool wants_cancel = stopping_ && !dialing.cancel_armed;
+    if (!wants_connect && !wants_cancel) return;
+    if (!make_room(2)) {
       dial_due_ = true;
       return;
+    }
+    // One that found no room before the stop goes out with its cancel behind it: it has a callback to answer.
+    if (wants_connect) {
+      uring::prep_connect(ring_.next_sqe(token), dialing.fd, dialing.name.storage, dialing.name.size);
+      dialing.armed = true;
     }
     if (wants_cancel) {
       uring::prep_cancel(ring_.next_sqe({uring::Op::connect_cancel, dialing.generation, dialing.slot}),
                          token.pack());
       dialing.cancel_armed = true;
-    } else {
-      uring::prep_connect(ring_.next_sqe(token), dialing.fd, dialing.name.storage, dialing.name.size);
-      dialing.armed = true;
     }
   });
 }

@@ -71,6 +71,30 @@ TEST_CASE("stopping cancels a connect under way, and tells", "[dial]") {
   CHECK(at.kernel.closed == std::vector<int>{connect->sqe.fd});
 }
 
+TEST_CASE("a connect that found no room before the stop is cancelled all the same, and tells", "[dial]") {
+  ringwire::Options options;
+  options.sq_entries = 4;
+  LoopFixture at{options};
+  std::vector<std::error_code> told;
+  at.kernel.enter_results.assign(3, -EBUSY);
+  for (int count = 0; count < 10; ++count) {
+    REQUIRE_FALSE(
+        at.loop.ref().connect("tcp://127.0.0.1:9", [&](std::error_code error) { told.push_back(error); }));
+  }
+  REQUIRE(at.loop.lap());  // Four are written; for the others there is no room.
+  at.loop.request_stop();
+  at.kernel.enter_results.clear();
+  for (int round = 0; round < 10; ++round) at.lap();
+  std::size_t connects = 0;
+  std::size_t cancels = 0;
+  while (at.kernel.take(Op::connect)) ++connects;
+  while (at.kernel.take(Op::connect_cancel)) ++cancels;
+  CHECK(connects == 10);
+  CHECK(cancels == 10);
+  at.stop();
+  CHECK(told == std::vector<std::error_code>(10, Error::engine_stopped));
+}
+
 TEST_CASE("a connect asked for while stopping is refused", "[dial]") {
   LoopFixture at;
   at.connect(20);
