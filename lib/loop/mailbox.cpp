@@ -6,6 +6,7 @@
 #include "lib/base/assert.hpp"
 #include "lib/uring/token.hpp"
 
+#include <cerrno>
 #include <utility>
 
 namespace ringwire::loop {
@@ -35,7 +36,10 @@ void Mailbox::wake() noexcept {
   if (event_fd_ >= 0) {
     kernel_.signal_event(event_fd_);
   } else if (ring_fd_ >= 0) {
-    kernel_.wake_ring(ring_fd_, uring::Token{uring::Op::wake}.pack());
+    // A wake that is lost is never made up for: the next letter finds one waiting, and does not ring. Any
+    // other failure means that the loop's queue is full, so it is awake.
+    while (kernel_.wake_ring(ring_fd_, uring::Token{uring::Op::wake}.pack()) == -ENOMEM) {
+    }
   }
 }
 

@@ -28,6 +28,19 @@ TEST_CASE("only the first letter rings the bell", "[mailbox]") {
   CHECK(kernel.signalled.size() == 2);
 }
 
+TEST_CASE("a wake without memory is tried until it is heard", "[mailbox]") {
+  ScriptKernel kernel;
+  io_uring ring{};
+  io_uring_params params{};
+  REQUIRE(kernel.open_ring(ring, 4, params) >= 0);
+  Mailbox mailbox{kernel, 10};
+  mailbox.open(ring.ring_fd, -1);
+  kernel.wake_results = {-ENOMEM, -ENOMEM};
+  CHECK_FALSE(mailbox.post([](Loop*, std::error_code) {}));
+  CHECK(kernel.wake_results.empty());
+  CHECK(kernel.wakes == 3);
+}
+
 TEST_CASE("at home no bell is rung", "[mailbox]") {
   ScriptKernel kernel;
   Mailbox mailbox{kernel, 10};

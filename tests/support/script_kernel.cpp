@@ -222,6 +222,7 @@ int ScriptKernel::register_ring(io_uring& ring, unsigned opcode, void* argument,
 
 int ScriptKernel::wake_ring(int ring_fd, std::uint64_t user_data) noexcept {
   ++wakes;
+  if (const int result = next_result(wake_results); result < 0) return result;
   if (wake_result < 0) return wake_result;
   if (rings_.at(ring_fd)->disabled) return -EBADFD;
   rings_.at(ring_fd)->waiting.push_back({user_data, 0, 0});

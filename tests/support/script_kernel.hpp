@@ -60,6 +60,8 @@ class ScriptKernel final : public kernel::Kernel {
   std::deque<int> enter_results;
   /// What a wake answers: 0 as Linux 6.13, or -EINVAL.
   int wake_result = 0;
+  /// What the next wakes answer before that.
+  std::deque<int> wake_results;
   /// What forbidding new rings answers.
   int forbid_result = 0;
   /// Bits of io_uring_params.features.
