@@ -39,6 +39,8 @@ int Acceptor::on_accept(const uring::Completion& done, kernel::Nanoseconds now) 
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
+    case EACCES:  // A security module's answer, before it looks at the backlog: the same again at once.
+    case EPERM:
       // The client stays in the backlog. Trying again at once would spin; trying again late costs it a
       // moment. A listener that closes does not try again, and nobody may wait for it.
       if (closing_) break;

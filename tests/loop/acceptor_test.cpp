@@ -17,8 +17,9 @@ TEST_CASE("an accept that ends with a connection keeps it and is armed again", "
   CHECK(at.kernel.take(Op::accept));
 }
 
-TEST_CASE("accept without descriptors pauses, does not spin, and resumes", "[acceptor]") {
-  for (const int result : {-EMFILE, -ENFILE, -ENOBUFS, -ENOMEM}) {
+TEST_CASE("accept without descriptors, memory or permission pauses, does not spin, and resumes",
+          "[acceptor]") {
+  for (const int result : {-EMFILE, -ENFILE, -ENOBUFS, -ENOMEM, -EACCES, -EPERM}) {
     LoopFixture at;
     at.kernel.complete(*at.accept, result);
     at.kernel.waits.clear();
