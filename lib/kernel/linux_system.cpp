@@ -19,10 +19,13 @@ class SystemThread final : public Thread {
  public:
   SystemThread(const std::string& name, int cpu, Task body) {
     // The process's signals are for the threads of whoever embeds us: ours block them all, from the first
-    // instruction on.
+    // instruction on. Not those that a fault of the thread itself raises: blocked, they would end the process
+    // without the report its handler writes.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT})
+      sigdelset(&all, fault);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
       thread_ = std::thread{[name, cpu, body = std::move(body)]() mutable {

@@ -112,6 +112,9 @@ TEST_CASE("a thread has its name, its CPU, and no signal that could interrupt it
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGUSR1, SIGPIPE, SIGCHLD}) {
     CHECK(sigismember(&blocked, signal) == 1);
   }
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) {
+    CHECK(sigismember(&blocked, fault) == 0);  // Who handles crashes hears of ours.
+  }
 }
 
 TEST_CASE("starting a thread leaves the starter's own signals as they were") {
