@@ -52,11 +52,12 @@ int Ring::open(io_uring& ring, unsigned entries, io_uring_params& params) noexce
 
 int Ring::register_(unsigned opcode, void* argument, unsigned count) noexcept {
   switch (opcode) {
+    // There is no descriptor to look up, nor a ring in Linux to be misused; here requests the reactor does
+    // not make are EINVAL.
     case IORING_REGISTER_RING_FDS:
-      return 0;  // There is no descriptor to look up.
     case IORING_REGISTER_RESTRICTIONS:
     case IORING_REGISTER_ENABLE_RINGS:
-      return 0;  // Nor a ring in Linux to be misused; here requests the reactor does not make are EINVAL.
+      return 0;
     case IORING_REGISTER_PBUF_RING:
       if (argument == nullptr || count != 1) return -EINVAL;
       try {
