@@ -98,7 +98,9 @@ class Conn {
   void shutdown_write();
 
   /// Closes with `Error::idle_timeout` when nothing is received or sent for this long; 0 = never. Replaces
-  /// `Options::idle_timeout` for this connection, counting from now. Resolution: 1 ms.
+  /// `Options::idle_timeout` for this connection, counting from now. Resolution: 1 ms. Sent means: taken by
+  /// the kernel, in whatever parts; only a send that is under way while the timeout is first turned on counts
+  /// as a whole.
   void set_idle_timeout(std::chrono::milliseconds timeout);
 
   /// The address of our end, as the kernel has it. Empty when the peer has already gone.

@@ -56,6 +56,7 @@ Action stream_handler::on_drain(Conn& conn) {
 }
 
 Action stream_handler::on_close(Conn& conn, std::error_code reason) {
+  if (conn.context<detail::Attachment>() == nullptr) return Action::none;  // on_open had no memory for it.
   const detail::CoreRef core = core_of(conn);
   const detail::LoopWork::Scope scope(core->work());
   core->on_close(reason);

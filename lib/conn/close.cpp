@@ -43,6 +43,11 @@ void Connection::fail(std::error_code reason) noexcept {
   mark_due();
 }
 
+void Connection::fail_without_memory() noexcept {
+  closed_by_us_ = true;  // Bytes are missing: what comes behind them must not be offered.
+  fail(std::make_error_code(std::errc::not_enough_memory));
+}
+
 void Connection::abandon(std::error_code reason) noexcept {
   if (state_ == State::ending) return;
 

@@ -41,7 +41,7 @@ Written Connection::queue(std::span<const Bytes> parts) {
   try {
     outbound_.append(shared_.chunks, parts);
   } catch (const std::bad_alloc&) {
-    fail(std::make_error_code(std::errc::not_enough_memory));
+    fail_without_memory();
     return Written::refused;
   }
   mark_due();

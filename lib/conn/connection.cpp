@@ -59,7 +59,7 @@ void Connection::settle() noexcept {
   try {
     inbound_.settle(shared_.pool);
   } catch (const std::bad_alloc&) {
-    fail(std::make_error_code(std::errc::not_enough_memory));
+    fail_without_memory();
   }
 }
 

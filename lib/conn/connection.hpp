@@ -152,6 +152,7 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   void mark_news() noexcept;
   void take_bytes(std::uint16_t bid, std::size_t size) noexcept;
   void note_eof() noexcept;
+  void fail_without_memory() noexcept;
   void judge_eof(bool sent_short) noexcept;
   [[nodiscard]] bool is_inbound_full() const noexcept;
   [[nodiscard]] Written queue(std::span<const Bytes> parts);
@@ -173,6 +174,7 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   Origin origin_;
   Happened happened_;
   std::uint32_t send_size_ = 0;  // Bytes the kernel was lent.
+  bool send_in_full_ = true;     // And not to come back before all of them are gone.
   bool recv_starved_ = false;    // The pool was empty: look for data before the next buffer.
   bool closed_by_us_ = false;    // Not by the network.
   bool eof_ = false;             // The peer's FIN has come.

@@ -80,12 +80,13 @@ void Connection::note_eof() noexcept {
 
 void Connection::take_bytes(std::uint16_t bid, std::size_t size) noexcept {
   active_at_ = shared_.now;
-  if (state_ != State::open) return shared_.pool.give_back(bid);
+  // After a reset that a send has met first, what came before it still counts.
+  if (!offers_traffic()) return shared_.pool.give_back(bid);
 
   try {
     inbound_.add(shared_.pool, bid, size);
   } catch (const std::bad_alloc&) {
-    return fail(std::make_error_code(std::errc::not_enough_memory));
+    return fail_without_memory();
   }
   happened_.traffic = true;
   mark_news();

@@ -38,6 +38,10 @@ void Connection::arm_send(uring::Ring& ring) noexcept {
     uring::prep_send(sqe, fd_, outbound_.front());  // All there is, or as much as needs no memory.
     send_size_ = static_cast<std::uint32_t>(outbound_.front().size());
   }
+  // A send in full is one completion for all of it, but tells nothing before its end: a slow reader would
+  // look idle.
+  send_in_full_ = idle_timeout_.count() == 0;
+  if (!send_in_full_) uring::allow_short(sqe);
   lend(send_bit);
 }
 
@@ -54,8 +58,8 @@ void Connection::on_send(const uring::Completion& done) noexcept {
     return fail(base::to_error(done.res == -EPIPE ? -ECONNRESET : done.res));
   }
 
-  // A short send is no failure yet; the rest goes out with the next one, which tells why.
-  judge_eof(static_cast<std::uint32_t>(done.res) < send_size_);
+  // A send in full that was short is no failure yet; the rest goes out with the next one, which tells why.
+  judge_eof(send_in_full_ && static_cast<std::uint32_t>(done.res) < send_size_);
   active_at_ = shared_.now;
   outbound_.consume(shared_.chunks, static_cast<std::size_t>(done.res));
   if (outbound_.has_done()) mark_news();

@@ -76,6 +76,11 @@ inline void prep_sendmsg(io_uring_sqe& sqe, int fd, const msghdr& message) noexc
   sqe.msg_flags = MSG_WAITALL | MSG_NOSIGNAL;
 }
 
+/// Lets a send complete with a part, as soon as the kernel has taken one, instead of in full.
+inline void allow_short(io_uring_sqe& sqe) noexcept {
+  sqe.msg_flags &= ~static_cast<std::uint32_t>(MSG_WAITALL);
+}
+
 /// read(2) of a descriptor without a position. `target` must stay until it completes.
 inline void prep_read(io_uring_sqe& sqe, int fd, std::span<std::byte> target) noexcept {
   sqe.opcode = IORING_OP_READ;

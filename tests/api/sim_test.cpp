@@ -117,6 +117,34 @@ TEST_CASE("time passes only as it is told to, and what is due on the way happens
   CHECK(world.run_to_end().empty());
 }
 
+TEST_CASE("a peer that reads slowly is not idle, one that stops is") {
+  Echo echo;
+  World world{{.whims = 0, .socket_buffer_size = 100}};
+  REQUIRE_FALSE(world.start(echo, address, quiet({.idle_timeout = seconds{30}})));
+  Peer peer = world.connect();
+  peer.send(std::string(2'000, 'x'));
+  peer.pause_reading();
+  REQUIRE(world.settle());
+  for (std::size_t part = 0; peer.received().size() < 2'000; ++part) {
+    INFO(part);
+    REQUIRE(part < 20);
+    REQUIRE(world.advance(seconds{20}));
+    REQUIRE(echo.reasons.empty());
+    peer.resume_reading();
+    REQUIRE(
+        world.run_until([&, before = peer.received().size()] { return peer.received().size() > before; }));
+    peer.pause_reading();
+    REQUIRE(world.settle());
+  }
+  CHECK(peer.received() == std::string(2'000, 'x'));
+
+  peer.send(std::string(2'000, 'y'));
+  REQUIRE(world.settle());
+  REQUIRE(world.advance(seconds{60}));
+  CHECK(echo.reasons == std::vector{std::error_code{Error::idle_timeout}});
+  CHECK(world.run_to_end().empty());
+}
+
 TEST_CASE("a peer that stops reading leaves its bytes in the engine until it reads on") {
   Echo echo;
   World world{{.whims = 0, .socket_buffer_size = 100}};

@@ -2,6 +2,7 @@
 #include <ringwire/asio.hpp>
 
 #include "tests/asio/server.hpp"
+#include "tests/conn/fixture.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 
@@ -12,6 +13,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 namespace net = boost::asio;
 using ringwire::asio::stream;
@@ -156,6 +158,16 @@ TEST_CASE("a stopping engine lets a stream say goodbye first") {
   CHECK(client.at_eof());
   client.close();
   CHECK_FALSE(server.stop());
+}
+
+TEST_CASE("a connection whose opening had no memory for a stream ends without one") {
+  struct Nobody final : ringwire::asio::stream_handler {
+    void on_stream(stream) override { FAIL("there is no stream"); }
+  } nobody;
+  ringwire::Handler& events = nobody;
+  ringwire::test::ConnFixture at;
+  CHECK(events.on_close(*at.conn, std::make_error_code(std::errc::not_enough_memory)) ==
+        ringwire::Action::none);
 }
 
 TEST_CASE("streams on two loops echo at the same time") {

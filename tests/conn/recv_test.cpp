@@ -118,6 +118,21 @@ TEST_CASE("a reset ends the connection with its errno and keeps what came before
   CHECK(at.peek() == "bye");
 }
 
+TEST_CASE("bytes that came before a reset are kept, though a send met the reset first", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  at.conn->write("unwanted");
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::send), -ECONNRESET);
+  REQUIRE(at.kernel.receive(*recv, "bye"));
+  at.step();
+  CHECK_FALSE(at.conn->is_open());
+  CHECK(at.conn->take_news().traffic);
+  CHECK(at.conn->offers_traffic());
+  CHECK(at.peek() == "bye");
+}
+
 TEST_CASE("several buffers of one lap are seen in one piece", "[recv]") {
   ConnFixture at;
   at.lap();

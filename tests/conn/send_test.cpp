@@ -4,12 +4,14 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 
 using ringwire::Done;
 using ringwire::Written;
 using ringwire::test::ConnFixture;
 using ringwire::test::ScriptKernel;
 using ringwire::uring::Op;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -35,6 +37,23 @@ TEST_CASE("everything written in a lap leaves in one send", "[send]") {
   at.kernel.complete(*send, 7);
   at.step();
   CHECK(at.conn->outbound_size() == 0);
+}
+
+TEST_CASE("with an idle timeout a send tells of every part, and a part doubts no end of stream", "[send]") {
+  ConnFixture at{{.idle_timeout = 50ms}};
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  at.conn->write("hello world");
+  at.lap();
+  const auto send = at.kernel.take(Op::send);
+  REQUIRE(send);
+  CHECK(send->sqe.op_flags == MSG_NOSIGNAL);
+  at.shared.now += 40'000'000;
+  at.kernel.complete(*send, 6);
+  at.kernel.complete(*recv, 0);
+  at.step();
+  CHECK(at.conn->deadline() == at.shared.now + 50'000'000);
+  CHECK(at.conn->take_news().eof);
 }
 
 TEST_CASE("a second send waits for the first", "[send]") {

@@ -75,6 +75,16 @@ TEST_CASE("sends take all bytes, and a gone peer is an errno instead of a signal
              [&](io_uring_sqe* sqe) { io_uring_prep_sendmsg(sqe, 5, &message, flags); }));
 }
 
+TEST_CASE("a send that may be short asks for no more than the kernel takes at once") {
+  const Bytes bytes = to_bytes("hello");
+  CHECK(same(
+      [&](io_uring_sqe& sqe) {
+        prep_send(sqe, 5, bytes);
+        allow_short(sqe);
+      },
+      [&](io_uring_sqe* sqe) { io_uring_prep_send(sqe, 5, bytes.data(), bytes.size(), MSG_NOSIGNAL); }));
+}
+
 TEST_CASE("read has no position of its own") {
   std::array<std::byte, 8> target{};
   CHECK(same([&](io_uring_sqe& sqe) { prep_read(sqe, 5, target); },

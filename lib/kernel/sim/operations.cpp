@@ -308,7 +308,8 @@ void SimKernel::attempt_send(Operation& operation) {
     while (!rest.empty()) {
       const int result = file.stream->send(file.side, rest);
       if (result == -EAGAIN) {
-        if (operation.progress > 0 && faults_.happens(Fault::short_send)) {
+        const bool in_full = (operation.request.flags_word & MSG_WAITALL) != 0;
+        if (operation.progress > 0 && (!in_full || faults_.happens(Fault::short_send))) {
           return end(operation, static_cast<int>(operation.progress));
         }
         return;

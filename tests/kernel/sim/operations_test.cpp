@@ -191,6 +191,21 @@ TEST_CASE("a send takes what there is room for, goes on as room appears, and ans
   CHECK(got == "0123456789");
 }
 
+TEST_CASE("a send that may be short ends when there is no more room", "[operations]") {
+  SimFixture at;
+  at.kernel.set_stream_capacity(4);
+  const int fd = at.accept();
+  {
+    const std::string_view text = "0123456789";
+    io_uring_sqe& sqe = at.ring.sqe(send_data);
+    uring::prep_send(sqe, fd, to_bytes(text));
+    uring::allow_short(sqe);
+    at.ring.enter();
+  }
+  at.attempt_all();
+  CHECK(at.ring.reap() == Cqes{{send_data, 4}});
+}
+
 TEST_CASE("a send that has begun ends short and positive when the peer resets, and took the error with it",
           "[operations]") {
   SimFixture at;
