@@ -19,11 +19,11 @@ namespace ringwire::conn {
 // ---- decide
 
 void Connection::begin_close(std::error_code reason) noexcept {
+  closed_by_us_ = true;  // Also when the network was first: nothing more is offered.
   if (state_ != State::open) return;
 
   // After `shutdown_write` our FIN may be out already: then only the peer's is missing.
   state_ = fin_sent_ ? State::lingering : State::flushing;
-  closed_by_us_ = true;
   reason_ = reason;
   fin_wanted_ = true;
   if (fin_sent_ && eof_) return fail(reason);

@@ -133,6 +133,18 @@ TEST_CASE("bytes that came before a reset are kept, though a send met the reset 
   CHECK(at.peek() == "bye");
 }
 
+TEST_CASE("a handler that closes after a reset is offered no more of what came before it", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  at.conn->fail(std::make_error_code(std::errc::connection_reset));
+  at.conn->close();
+  REQUIRE(at.kernel.receive(*recv, "too late"));
+  at.step();
+  CHECK_FALSE(at.conn->take_news().traffic);
+  CHECK(at.conn->reason() == std::errc::connection_reset);
+}
+
 TEST_CASE("several buffers of one lap are seen in one piece", "[recv]") {
   ConnFixture at;
   at.lap();
