@@ -30,7 +30,14 @@ enum class Written : std::uint8_t {
   refused,
 };
 
-/// One TCP connection.
+/// Who is at the other end of a unix socket, as the kernel saw it when the connection was made.
+struct PeerCredentials {
+  std::int64_t process = 0;  // 0: of a process that this one cannot see.
+  std::uint32_t user = 0;
+  std::uint32_t group = 0;
+};
+
+/// One TCP connection, or one over a unix socket.
 ///
 /// Thread: its loop's only (inside an event, or a task posted there); elsewhere use `ref()`.
 /// Lifetime: from `on_open` until `on_close` returns.
@@ -91,6 +98,7 @@ class Conn {
   void close();
 
   /// Closes at once with a reset (RST); what was not sent is lost. `on_close` follows with an empty reason.
+  /// A unix socket has no reset: its peer sees the end, behind what we had sent.
   /// After `close` has already sent everything and its FIN, there is nothing to reset: it only stops waiting.
   void abort();
 
@@ -106,8 +114,12 @@ class Conn {
   /// The address of our end, as the kernel has it. Empty when the peer has already gone.
   [[nodiscard]] Address local_address() const;
 
-  /// The peer's address. Empty when the peer was gone before it could be asked.
+  /// The peer's address. Empty when the peer was gone before it could be asked. Of a unix socket it is mostly
+  /// unnamed ("unix:"); see `peer_credentials`.
   [[nodiscard]] Address remote_address() const;
+
+  /// Process, user and group of a unix socket's peer; nothing for TCP. Source: unix(7), SO_PEERCRED.
+  [[nodiscard]] std::optional<PeerCredentials> peer_credentials() const;
 
   /// The socket, for options ringwire does not know. It stays ours: never close, read or write it.
   [[nodiscard]] int fd() const noexcept;

@@ -39,6 +39,19 @@ class Engine {
   /// Example: `fmt::print("listening on {}\n", engine.addresses().front().to_string());`
   [[nodiscard]] std::vector<Address> addresses() const;
 
+  /// Makes a second descriptor for the socket that listens on address `index` of `addresses()`: for another
+  /// process, which goes on accepting there when this engine has stopped. Close-on-exec; the caller closes
+  /// it.
+  ///
+  /// No client is lost in between: those that wait belong to the socket, not to a descriptor. A unix socket
+  /// that was duplicated keeps its file when this engine stops. Of two processes that accept at the same time
+  /// each client gets one.
+  ///
+  /// Failure: `Error::engine_stopped` once the listeners are being closed, EMFILE; `fd` is untouched then.
+  /// Example: `int fd = -1; if (!engine.dup_listener(0, fd)) pass_on(fd);`
+  /// Source: gnet Engine.DupListener.
+  [[nodiscard]] std::error_code dup_listener(std::size_t index, int& fd);
+
   /// Stops: no more accepts, `on_drain` for each connection, flush and close, reset what is left after
   /// `Options::stop_timeout`; then `run` returns. Returns at once; a second call answers
   /// `Error::engine_stopped`. Source: gnet Engine.Stop, which cuts connections off.

@@ -22,9 +22,9 @@ enum class Error {
   handler_failed,
   /// The engine stopped: the deadline for flushing passed, or the request came after the end.
   engine_stopped,
-  /// An address is not `protocol://host:port`.
+  /// An address is not `protocol://host:port` or `unix://path`.
   invalid_address,
-  /// The protocol before `://` is not one of tcp, tcp4, tcp6.
+  /// The protocol before `://` is not one of tcp, tcp4, tcp6, unix.
   unsupported_protocol,
   /// An option has a value outside its range; `explain` names it.
   invalid_option,

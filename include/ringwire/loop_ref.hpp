@@ -33,8 +33,8 @@ class LoopRef {
   /// Example: `conn.loop().post([ref = conn.ref()]() mutable { ref.write("later"); });`
   std::error_code post(Task task) const;
 
-  /// Opens a connection to `address` ("tcp://127.0.0.1:9000") on this loop; the engine's
-  /// Handler then gets its events like those of an accepted one. Any thread.
+  /// Opens a connection to `address` ("tcp://127.0.0.1:9000", "unix:///run/other.sock") on this loop; the
+  /// engine's Handler then gets its events like those of an accepted one. Any thread.
   ///
   /// `done` runs on the loop's thread: with an empty code just after `on_open`, else with the reason (errno,
   /// e.g. connection refused). A bad address or an ended loop is answered by the returned code, and `done` is

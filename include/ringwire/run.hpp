@@ -16,7 +16,9 @@ namespace ringwire {
 /// `address`: "tcp://host:port"; tcp (IPv6 and IPv4 when the host is left out), tcp4, tcp6; IPv6 hosts in
 /// brackets
 /// ("tcp://[::1]:9000"); port 0 lets the kernel choose (`Engine::addresses` says which). A name is resolved
-/// once.
+/// once. Or a unix socket: "unix:///run/server.sock", "unix://relative.sock", "unix://@name" for an abstract
+/// one (no file). The file of a server that was killed is replaced, one that somebody listens on is
+/// `address_in_use`; it is removed when the engine stops listening. Its permissions are the umask's.
 ///
 /// Thread: blocks the caller, which gets `on_boot` and `on_shutdown`; loops run in threads of their own.
 /// Several engines may run at the same time, each from its own thread.

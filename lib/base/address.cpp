@@ -1,4 +1,4 @@
-// An address as text, in the one spelling that RFC 5952 recommends.
+// An address as text: IP addresses in the one spelling that RFC 5952 recommends.
 //
 // Leaves to others: reading text (`lib/net`).
 #include <ringwire/address.hpp>
@@ -70,6 +70,10 @@ void append_ipv6(std::string& out, const Address& address) {
 
 std::string Address::host() const {
   std::string out;
+  if (family == Family::unix_socket) {
+    out.assign(unix_bytes.data(), unix_size);
+    if (!out.empty() && out.front() == '\0') out.front() = '@';
+  }
   if (family == Family::ipv4) append_ipv4(out, ip.data());
   if (family == Family::ipv6) append_ipv6(out, *this);
   return out;
@@ -83,6 +87,8 @@ std::string Address::to_string() const {
       return fmt::format("{}:{}", host(), port);
     case Family::ipv6:
       return fmt::format("[{}]:{}", host(), port);
+    case Family::unix_socket:
+      return "unix:" + host();
   }
   return {};
 }

@@ -34,9 +34,10 @@ std::string_view advice_for(Error error) {
       return "Nothing more is started or sent. Start a new engine with run.";
     case Error::invalid_address:
       return "An address is written protocol://host:port, as in tcp://:9000, tcp4://127.0.0.1:9000 or "
-             "tcp://[::1]:9000; port 0 lets the kernel choose.";
+             "tcp://[::1]:9000; port 0 lets the kernel choose. A unix socket is unix:///run/server.sock, or "
+             "unix://@name without a file.";
     case Error::unsupported_protocol:
-      return "Use tcp:// (IPv6 and IPv4), tcp4:// or tcp6://.";
+      return "Use tcp:// (IPv6 and IPv4), tcp4://, tcp6:// or unix://.";
     case Error::invalid_option:
       return "The limits stand beside each option in ringwire/options.hpp.";
     case Error::kernel_too_old:
@@ -68,13 +69,12 @@ std::string_view advice_for(Error error) {
 std::string_view advice_for(std::errc error) {
   switch (error) {
     case std::errc::address_in_use:
-      return "Another socket listens there; `ss -ltnp` shows whose. Stop it, or take another port; port 0 "
-             "lets the kernel "
-             "choose.";
+      return "Another socket listens there; `ss -ltnp` (of unix sockets `ss -lxp`) shows whose. Stop it, or "
+             "take another port; port 0 lets the kernel choose.";
     case std::errc::permission_denied:
       return "Ports below 1024 need a privilege: take a higher one, or grant CAP_NET_BIND_SERVICE, or lower "
              "`sysctl "
-             "net.ipv4.ip_unprivileged_port_start`.";
+             "net.ipv4.ip_unprivileged_port_start`. A unix socket needs a directory this user may write.";
     case std::errc::too_many_files_open:
       return "This process may not open more descriptors. Raise the limit (`ulimit -n`, LimitNOFILE= in a "
              "systemd unit); "
@@ -89,6 +89,9 @@ std::string_view advice_for(std::errc error) {
     case std::errc::connection_refused:
       return "The machine answers, but nothing listens on that port. Start the server first, and compare "
              "host and port.";
+    case std::errc::no_such_file_or_directory:
+      return "A unix socket is made in a directory that exists, and connected to where a server has made "
+             "one.";
     case std::errc::not_enough_memory:
       return "The kernel or this process has no memory left. Need less (fewer loops, smaller buffers), or "
              "raise the limit "

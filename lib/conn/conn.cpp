@@ -150,6 +150,11 @@ Address Conn::remote_address() const {
   return net::remote_address(conn.shared_.kernel, conn.fd_);
 }
 
+std::optional<PeerCredentials> Conn::peer_credentials() const {
+  const conn::Connection& conn = self(*this);
+  return net::peer_credentials(conn.shared_.kernel, conn.fd_);
+}
+
 int Conn::fd() const noexcept {
   return self(*this).fd_;
 }

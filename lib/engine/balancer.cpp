@@ -3,6 +3,7 @@
 
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
+#include "lib/loop/arrival.hpp"
 #include "lib/uring/prep.hpp"
 
 #include <algorithm>
@@ -23,6 +24,9 @@ constexpr kernel::Nanoseconds refused_pause = 1'000'000;
 // bits.
 constexpr std::uint32_t end_bit = loop::Loop::handoffs_modulus;
 
+// Set in the generation of such a token, beside the loop's number, when it is a unix socket.
+constexpr std::uint32_t unix_bit = 1U << 16;
+
 }  // namespace
 
 Balancer::Balancer(const loop::Surroundings& surroundings, std::vector<loop::Loop*> loops)
@@ -35,9 +39,9 @@ Balancer::Balancer(const loop::Surroundings& surroundings, std::vector<loop::Loo
   RINGWIRE_ASSERT(!loops_.empty());
 }
 
-void Balancer::add_listener(int fd) {
+void Balancer::add_listener(int fd, bool is_tcp) {
   RINGWIRE_ASSERT(!ring_.is_open());
-  acceptors_.emplace_back(fd, static_cast<std::uint32_t>(acceptors_.size()), with_.log);
+  acceptors_.emplace_back(fd, static_cast<std::uint32_t>(acceptors_.size()), with_.log, is_tcp);
 }
 
 std::error_code Balancer::open() {
@@ -106,8 +110,9 @@ void Balancer::dispatch(const uring::Completion& done) noexcept {
   switch (token.op) {
     case uring::Op::accept: {
       RINGWIRE_ASSERT(token.slot < acceptors_.size(), "listener {} of {}", token.slot, acceptors_.size());
-      const int fd = acceptors_[token.slot].on_accept(done, now_);
-      if (fd >= 0) assign(fd);
+      loop::Acceptor& acceptor = acceptors_[token.slot];
+      const int fd = acceptor.on_accept(done, now_);
+      if (fd >= 0) assign(fd, acceptor.is_tcp());
       return;
     }
     case uring::Op::accept_cancel:
@@ -115,7 +120,9 @@ void Balancer::dispatch(const uring::Completion& done) noexcept {
     case uring::Op::accept_close:
       return acceptors_[token.slot].on_close(done);
     case uring::Op::handoff_send:
-      if (done.res < 0) refuse({token.generation, token.slot});
+      if (done.res < 0) {
+        refuse({token.generation & ~unix_bit, token.slot, (token.generation & unix_bit) == 0});
+      }
       return;
     case uring::Op::event:
       event_due_ = !stopping_;
@@ -128,12 +135,12 @@ void Balancer::dispatch(const uring::Completion& done) noexcept {
   }
 }
 
-void Balancer::assign(int fd) noexcept {
+void Balancer::assign(int fd, bool is_tcp) noexcept {
   RINGWIRE_ASSERT(fd >= 0);
   RINGWIRE_ASSERT(!ended_, "descriptor {} came after the loops were told the last count", fd);
 
   const auto loop = static_cast<std::uint32_t>(policy_.assign());
-  undelivered_.push_back({loop, static_cast<std::uint32_t>(fd)});
+  undelivered_.push_back({loop, static_cast<std::uint32_t>(fd), is_tcp});
   delivered_[loop] = (delivered_[loop] + 1) % loop::Loop::handoffs_modulus;
 }
 
@@ -174,8 +181,10 @@ void Balancer::send(const Message& message) noexcept {
   RINGWIRE_ASSERT(message.loop < loops_.size(), "loop {} of {}", message.loop, loops_.size());
 
   const bool is_end = (message.content & end_bit) != 0;
-  const uring::Token theirs{is_end ? uring::Op::handoff_end : uring::Op::handoff, 0, 0};
-  const uring::Token ours{uring::Op::handoff_send, message.loop, message.content};
+  const uring::Token theirs =
+      is_end ? uring::Token{uring::Op::handoff_end, 0, 0} : loop::Arrival{message.is_tcp}.token();
+  const uring::Token ours{uring::Op::handoff_send, message.loop | (message.is_tcp ? 0 : unix_bit),
+                          message.content};
   uring::prep_message(ring_.next_sqe(ours), loops_[message.loop]->ring_fd(), theirs.pack(),
                       message.content & ~end_bit);
 }
@@ -185,6 +194,7 @@ void Balancer::begin_stop() noexcept {
   RINGWIRE_ASSERT(!ended_);
 
   stopping_ = true;
+  with_.owner.listeners_closing();
   for (loop::Acceptor& acceptor : acceptors_) acceptor.begin_close();
 }
 
@@ -198,7 +208,7 @@ void Balancer::flush_stop() noexcept {
     // Nothing will be accepted any more: tell each loop how many it must have got.
     ended_ = true;
     for (std::uint32_t loop = 0; loop < loops_.size(); ++loop) {
-      undelivered_.push_back({loop, delivered_[loop] | end_bit});
+      undelivered_.push_back({loop, delivered_[loop] | end_bit, true});
     }
     return;
   }

@@ -36,8 +36,8 @@ class Balancer {
   Balancer& operator=(const Balancer&) = delete;
   ~Balancer() { close(); }
 
-  /// Gives it a listening socket. Before `open`.
-  void add_listener(int fd);
+  /// Gives it a listening socket; `is_tcp`: not a unix socket. Before `open`.
+  void add_listener(int fd, bool is_tcp = true);
 
   /// Sets up its ring, in the thread that will run the laps.
   [[nodiscard]] std::error_code open();
@@ -56,13 +56,14 @@ class Balancer {
   struct Message {
     std::uint32_t loop;
     std::uint32_t content;  // A descriptor; or, marked as the end, how many there were.
+    bool is_tcp = true;
   };
 
   void submit_and_wait() noexcept;
   void reap() noexcept;
   void flush() noexcept;
   void dispatch(const uring::Completion& done) noexcept;
-  void assign(int fd) noexcept;
+  void assign(int fd, bool is_tcp) noexcept;
   void refuse(const Message& message) noexcept;
   void send(const Message& message) noexcept;
   [[nodiscard]] bool make_room(unsigned count) noexcept;

@@ -42,7 +42,11 @@ LoopRef Engine::loop(std::size_t index) const {
 }
 
 std::vector<Address> Engine::addresses() const {
-  return self(*this).addresses_;
+  return self(*this).listeners_.addresses();
+}
+
+std::error_code Engine::dup_listener(std::size_t index, int& fd) {
+  return static_cast<engine::Server&>(*this).listeners_.duplicate(index, fd);
 }
 
 std::error_code Engine::stop() {

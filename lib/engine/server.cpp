@@ -6,8 +6,6 @@
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
 #include "lib/engine/options.hpp"
-#include "lib/net/address.hpp"
-#include "lib/net/listener.hpp"
 
 #include <fmt/core.h>
 
@@ -17,13 +15,16 @@
 namespace ringwire::engine {
 
 Server::Server(kernel::Kernel& kernel, Handler& handler, const Options& options)
-    : kernel_{kernel}, handler_{handler}, options_{options}, log_{make_log(options, kernel)} {}
+    : kernel_{kernel},
+      handler_{handler},
+      options_{options},
+      log_{make_log(options, kernel)},
+      listeners_{kernel} {}
 
 Server::~Server() {
   RINGWIRE_ASSERT(threads_.empty());
   // A boot that failed leaves letters: they are answered while the engine they may speak to is whole.
   for (const auto& loop : loops_) loop->close();
-  close_listeners();
 }
 
 template <typename Event>
@@ -86,7 +87,7 @@ std::error_code Server::boot(std::span<const std::string_view> addresses) {
   if (const auto error = check_options(options_)) return error;
   if (const auto error = read_lockdown(kernel_, options_)) return error;
   if (addresses.empty()) return base::fail(Error::invalid_address, "no address to listen on was given");
-  if (const auto error = open_listeners(addresses)) return error;
+  if (const auto error = listeners_.open(addresses, options_)) return error;
 
   const std::size_t count = engine::loops_count(options_, kernel_);
   const loop::Surroundings with{kernel_, handler_, options_, log_, *this};
@@ -101,24 +102,6 @@ std::error_code Server::boot(std::span<const std::string_view> addresses) {
   return {};
 }
 
-std::error_code Server::open_listeners(std::span<const std::string_view> addresses) {
-  for (const std::string_view address : addresses) {
-    net::Endpoint endpoint;
-    if (const auto error = net::parse_endpoint(address, endpoint)) return error;
-
-    int fd = -1;
-    Address bound;
-    if (const auto error = net::open_listener(kernel_, endpoint, options_.backlog, fd, bound)) return error;
-    listeners_.push_back(fd);
-    addresses_.push_back(bound);
-  }
-  return {};
-}
-
-void Server::close_listeners() noexcept {
-  for (const int fd : std::exchange(listeners_, {})) kernel_.close(fd);
-}
-
 // ---- serve: threads, each with its own ring
 
 std::error_code Server::serve() {
@@ -131,11 +114,11 @@ std::error_code Server::serve() {
 }
 
 void Server::hand_out_listeners() {
-  for (const int fd : std::exchange(listeners_, {})) {
+  for (const Listeners::Listener& listener : listeners_.hand_out()) {
     if (balancer_ != nullptr) {
-      balancer_->add_listener(fd);
+      balancer_->add_listener(listener.fd, listener.is_tcp);
     } else {
-      loops_.front()->add_listener(fd);
+      loops_.front()->add_listener(listener.fd, listener.is_tcp);
     }
   }
 }

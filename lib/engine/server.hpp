@@ -11,6 +11,7 @@
 #include "lib/base/log.hpp"
 #include "lib/engine/balancer.hpp"
 #include "lib/engine/gate.hpp"
+#include "lib/engine/listeners.hpp"
 #include "lib/kernel/kernel.hpp"
 #include "lib/loop/loop.hpp"
 
@@ -36,12 +37,14 @@ class Server final : public Engine, public loop::Owner {
   /// Any thread: as `Engine::stop`, for a handler's `Action::shutdown`.
   void stop_wanted() noexcept override;
 
+  /// Whoever accepts is about to close its listeners.
+  void listeners_closing() noexcept override { listeners_.retire(); }
+
  private:
   friend class ringwire::Engine;  // The public face, engine.cpp.
   friend class Stepper;           // The same without threads, stepper.cpp.
 
   [[nodiscard]] std::error_code boot(std::span<const std::string_view> addresses);
-  [[nodiscard]] std::error_code open_listeners(std::span<const std::string_view> addresses);
   void hand_out_listeners();
   [[nodiscard]] std::error_code open_signals();
   void close_signals() noexcept;
@@ -53,7 +56,6 @@ class Server final : public Engine, public loop::Owner {
   [[nodiscard]] std::error_code lock_thread();
   void run_loop(loop::Loop& loop);
   void run_balancer();
-  void close_listeners() noexcept;
   [[nodiscard]] bool request_stop() noexcept;
   template <typename Event>
   bool guard(const char* name, Event&& event) noexcept;
@@ -62,8 +64,7 @@ class Server final : public Engine, public loop::Owner {
   Handler& handler_;
   Options options_;
   base::Log log_;
-  std::vector<int> listeners_;  // Until they are handed to whoever accepts.
-  std::vector<Address> addresses_;
+  Listeners listeners_;
   std::vector<std::unique_ptr<loop::Loop>> loops_;
   std::unique_ptr<Balancer> balancer_;  // Only with two loops or more.
   std::unique_ptr<Gate> gate_;

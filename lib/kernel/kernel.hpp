@@ -35,6 +35,15 @@ struct SocketName {
   socklen_t size = 0;
 };
 
+/// Which file a path names, and what it is.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;  // With `device`: the same pair is the same file, until it is removed.
+  bool is_socket = false;
+
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+
 /// A running thread; must be joined before it is destroyed.
 class Thread {
  public:
@@ -95,6 +104,9 @@ class Kernel {
   virtual int open_socket(int family, int type, int protocol) noexcept = 0;
   /// bind(2).
   virtual int bind(int fd, const SocketName& name) noexcept = 0;
+  /// connect(2), which must not wait: of a socket made with SOCK_NONBLOCK. Connections that carry bytes are
+  /// made by a ring.
+  virtual int connect(int fd, const SocketName& name) noexcept = 0;
   /// listen(2).
   virtual int listen(int fd, int backlog) noexcept = 0;
   /// setsockopt(2).
@@ -113,6 +125,17 @@ class Kernel {
   /// getaddrinfo(3): appends the addresses of `host`, port 0. May block. 0, or -ENOENT when there is none.
   /// May throw bad_alloc.
   virtual int resolve(const std::string& host, int family, std::vector<SocketName>& names) = 0;
+
+  // -- files: those that unix sockets leave, and descriptors that others have left us
+
+  /// lstat(2): which file `path` names.
+  virtual int identify_file(const char* path, FileIdentity& identity) noexcept = 0;
+  /// unlink(2).
+  virtual int remove_file(const char* path) noexcept = 0;
+  /// fcntl(2), F_DUPFD_CLOEXEC: a second descriptor for the same socket.
+  virtual int duplicate(int fd) noexcept = 0;
+  /// getpid(2).
+  virtual int process_id() noexcept = 0;
 
   // -- events
 

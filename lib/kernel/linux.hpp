@@ -21,6 +21,7 @@ class Linux : public Kernel {
 
   int open_socket(int family, int type, int protocol) noexcept override;
   int bind(int fd, const SocketName& name) noexcept override;
+  int connect(int fd, const SocketName& name) noexcept override;
   int listen(int fd, int backlog) noexcept override;
   int set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept override;
   int get_option(int fd, int level, int name, void* value, socklen_t& size) noexcept override;
@@ -29,6 +30,11 @@ class Linux : public Kernel {
   int shutdown(int fd, int how) noexcept override;
   int close(int fd) noexcept override;
   int resolve(const std::string& host, int family, std::vector<SocketName>& names) override;
+
+  int identify_file(const char* path, FileIdentity& identity) noexcept override;
+  int remove_file(const char* path) noexcept override;
+  int duplicate(int fd) noexcept override;
+  int process_id() noexcept override;
 
   int open_event() noexcept override;
   int signal_event(int fd) noexcept override;

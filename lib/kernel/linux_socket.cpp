@@ -1,12 +1,14 @@
-// The socket and event calls of the real Linux: each is one system call, with -errno for a result.
+// The socket, file and event calls of the real Linux: each is one system call, with -errno for a result.
 #include "lib/kernel/linux.hpp"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -48,6 +50,10 @@ int Linux::open_socket(int family, int type, int protocol) noexcept {
 
 int Linux::bind(int fd, const SocketName& name) noexcept {
   return result_of(::bind(fd, plain(name), name.size));
+}
+
+int Linux::connect(int fd, const SocketName& name) noexcept {
+  return result_of(::connect(fd, plain(name), name.size));
 }
 
 int Linux::listen(int fd, int backlog) noexcept {
@@ -94,6 +100,25 @@ int Linux::resolve(const std::string& host, int family, std::vector<SocketName>&
     names.push_back(name);
   }
   return 0;
+}
+
+int Linux::identify_file(const char* path, FileIdentity& identity) noexcept {
+  struct stat found {};
+  if (::lstat(path, &found) != 0) return -errno;
+  identity = {found.st_dev, found.st_ino, S_ISSOCK(found.st_mode)};
+  return 0;
+}
+
+int Linux::remove_file(const char* path) noexcept {
+  return result_of(::unlink(path));
+}
+
+int Linux::duplicate(int fd) noexcept {
+  return result_of(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+int Linux::process_id() noexcept {
+  return ::getpid();
 }
 
 int Linux::open_event() noexcept {

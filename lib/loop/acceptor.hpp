@@ -22,8 +22,12 @@ class Acceptor {
   static constexpr kernel::Nanoseconds pause_min = 10'000'000;
   static constexpr kernel::Nanoseconds pause_max = 100'000'000;
 
-  /// `index` tells the listeners of one ring apart.
-  Acceptor(int fd, std::uint32_t index, const base::Log& log) noexcept : log_{log}, fd_{fd}, index_{index} {}
+  /// `index` tells the listeners of one ring apart; `is_tcp` is told of what it accepts.
+  Acceptor(int fd, std::uint32_t index, const base::Log& log, bool is_tcp = true) noexcept
+      : log_{log}, fd_{fd}, index_{index}, is_tcp_{is_tcp} {}
+
+  /// Not a unix socket's.
+  [[nodiscard]] bool is_tcp() const noexcept { return is_tcp_; }
 
   /// Should the accept be armed?
   [[nodiscard]] bool wants_accept(kernel::Nanoseconds now) const noexcept;
@@ -63,6 +67,7 @@ class Acceptor {
   const base::Log& log_;
   int fd_;
   std::uint32_t index_;
+  bool is_tcp_;
   bool accept_armed_ = false;
   bool cancel_armed_ = false;
   bool close_armed_ = false;

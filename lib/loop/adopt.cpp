@@ -7,7 +7,7 @@
 
 namespace ringwire::loop {
 
-Client* Loop::adopt(int fd, conn::Origin origin) noexcept {
+Client* Loop::adopt(int fd, conn::Origin origin, bool is_tcp) noexcept {
   RINGWIRE_ASSERT(fd >= 0);
 
   Client* client = nullptr;
@@ -22,8 +22,8 @@ Client* Loop::adopt(int fd, conn::Origin origin) noexcept {
   }
 
   // A peer that has gone already makes these fail; the first receive tells.
-  if (with_.options.tcp_no_delay) static_cast<void>(net::set_no_delay(with_.kernel, fd, true));
-  if (with_.options.tcp_keepalive.count() != 0) {
+  if (is_tcp && with_.options.tcp_no_delay) static_cast<void>(net::set_no_delay(with_.kernel, fd, true));
+  if (is_tcp && with_.options.tcp_keepalive.count() != 0) {
     static_cast<void>(net::set_keepalive(with_.kernel, fd, with_.options.tcp_keepalive));
   }
   publish_counts();
@@ -42,7 +42,7 @@ void Loop::refuse(int fd, conn::Origin origin) noexcept {
 void Loop::on_handoff(const uring::Completion& done) noexcept {
   RINGWIRE_ASSERT(has_balancer_);
   handoffs_received_ = (handoffs_received_ + 1) % handoffs_modulus;
-  adopt(done.res, conn::Origin::accepted);
+  adopt(done.res, conn::Origin::accepted, Arrival::of(done.token).is_tcp);
   if (handoffs_received_ == handoffs_expected_) begin_stop();
 }
 

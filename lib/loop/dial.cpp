@@ -22,7 +22,8 @@ void Loop::dial(const Address& address, Done done) {
   if (stopping_) return answer(Error::engine_stopped);
 
   const kernel::SocketName name = net::to_name(address);
-  const int fd = with_.kernel.open_socket(name.storage.ss_family, SOCK_STREAM, IPPROTO_TCP);
+  const bool is_tcp = address.family != Address::Family::unix_socket;
+  const int fd = with_.kernel.open_socket(name.storage.ss_family, SOCK_STREAM, is_tcp ? IPPROTO_TCP : 0);
   if (fd < 0) return answer(base::to_error(fd));
 
   Dialing* dialing = nullptr;
@@ -70,6 +71,7 @@ void Loop::on_connect(const uring::Completion& done) noexcept {
 
   RINGWIRE_ASSERT(!done.has_more());
   const int fd = dialing->fd;
+  const bool is_tcp = dialing->name.storage.ss_family != AF_UNIX;
   Done told = std::move(dialing->done);
   dialing_.release(done.token.slot);
 
@@ -77,7 +79,7 @@ void Loop::on_connect(const uring::Completion& done) noexcept {
   if (done.res == -ECANCELED) error = Error::engine_stopped;
   if (error) {
     with_.kernel.close(fd);
-  } else if (adopt(fd, conn::Origin::connected) == nullptr) {
+  } else if (adopt(fd, conn::Origin::connected, is_tcp) == nullptr) {
     error = std::make_error_code(std::errc::resource_unavailable_try_again);
   }
   if (told) guard("a connect callback", [&] { told(error); });

@@ -77,7 +77,7 @@ void Loop::dispatch_to_acceptor(const uring::Completion& done) noexcept {
   if (done.token.op == uring::Op::accept_close) return acceptor.on_close(done);
 
   const int fd = acceptor.on_accept(done, shared_.now);
-  if (fd >= 0) adopt(fd, conn::Origin::accepted);
+  if (fd >= 0) adopt(fd, conn::Origin::accepted, acceptor.is_tcp());
 }
 
 }  // namespace ringwire::loop

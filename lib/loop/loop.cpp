@@ -47,9 +47,9 @@ Loop::~Loop() {
   close();
 }
 
-void Loop::add_listener(int fd) {
+void Loop::add_listener(int fd, bool is_tcp) {
   RINGWIRE_ASSERT(!ring_.is_open());
-  acceptors_.emplace_back(fd, static_cast<std::uint32_t>(acceptors_.size()), with_.log);
+  acceptors_.emplace_back(fd, static_cast<std::uint32_t>(acceptors_.size()), with_.log, is_tcp);
 }
 
 std::error_code Loop::open() {

@@ -17,6 +17,7 @@
 #include "lib/conn/shared.hpp"
 #include "lib/kernel/kernel.hpp"
 #include "lib/loop/acceptor.hpp"
+#include "lib/loop/arrival.hpp"
 #include "lib/loop/mailbox.hpp"
 #include "lib/loop/surroundings.hpp"
 #include "lib/loop/wheel.hpp"
@@ -81,8 +82,8 @@ class Loop {
   Loop& operator=(const Loop&) = delete;
   ~Loop();
 
-  /// Gives it a listening socket of its own. Before `open`.
-  void add_listener(int fd);
+  /// Gives it a listening socket of its own; `is_tcp`: not a unix socket. Before `open`.
+  void add_listener(int fd, bool is_tcp = true);
   /// Has it watch a signalfd. Before `open`.
   void watch_signals(int fd) noexcept { signal_fd_ = fd; }
 
@@ -157,7 +158,7 @@ class Loop {
   void flush_dialing() noexcept;
   void move_timer(Client& client) noexcept;
   // adopt.cpp
-  Client* adopt(int fd, conn::Origin origin) noexcept;
+  Client* adopt(int fd, conn::Origin origin, bool is_tcp) noexcept;
   void refuse(int fd, conn::Origin origin) noexcept;
   void on_handoff(const uring::Completion& done) noexcept;
   void on_handoff_end(const uring::Completion& done) noexcept;

@@ -21,6 +21,7 @@ void Loop::begin_stop() noexcept {
   stop_requested_.store(true, std::memory_order_relaxed);
   wheel_.cancel(tick_timer_);
   wheel_.arm(stop_timer_, shared_.now + base::to_nanoseconds(with_.options.stop_timeout));
+  if (!acceptors_.empty()) with_.owner.listeners_closing();
   for (Acceptor& acceptor : acceptors_) acceptor.begin_close();
   dial_due_ = true;  // To be cancelled.
   connections_.for_each([](Client& client) { client.drain(); });

@@ -16,7 +16,8 @@
 
 namespace ringwire::loop {
 
-/// Whom a loop tells that somebody wants the engine to stop: a handler's `Action::shutdown`, or a signal.
+/// Whom a loop, or the balancer, tells what concerns the whole engine: that somebody wants it to stop (a
+/// handler's `Action::shutdown`, or a signal), and that its addresses will soon be free.
 class Owner {
  public:
   Owner() = default;
@@ -25,6 +26,9 @@ class Owner {
 
   /// Called on a loop's thread, any number of times.
   virtual void stop_wanted() noexcept = 0;
+
+  /// Called on the thread that accepts, before it closes its listening sockets.
+  virtual void listeners_closing() noexcept = 0;
 
  protected:
   ~Owner() = default;

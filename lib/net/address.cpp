@@ -3,6 +3,7 @@
 
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
+#include "lib/net/unix.hpp"
 
 #include <fmt/core.h>
 
@@ -30,6 +31,7 @@ std::optional<Family> family_of(std::string_view protocol) noexcept {
   if (protocol == "tcp") return Family::any;
   if (protocol == "tcp4") return Family::ipv4;
   if (protocol == "tcp6") return Family::ipv6;
+  if (protocol == "unix") return Family::unix_socket;
   return std::nullopt;
 }
 
@@ -117,6 +119,12 @@ std::string_view split(std::string_view text, std::string& host, std::string_vie
   return port.empty() ? "the port is missing" : std::string_view{};
 }
 
+std::error_code parse_unix(std::string_view url, std::string_view text, Endpoint& out) {
+  if (const std::string_view fault = fault_of_unix_name(text); !fault.empty()) return invalid(url, fault);
+  out = {Family::unix_socket, std::string{text}, 0, std::string{url}};
+  return {};
+}
+
 Address any_address(Address::Family family, std::uint16_t port) noexcept {
   Address address;
   address.family = family;
@@ -136,6 +144,7 @@ std::error_code parse_endpoint(std::string_view url, Endpoint& out) {
   }
 
   const std::string_view rest = url.substr(mark + 3);
+  if (*family == Family::unix_socket) return parse_unix(url, rest, out);
   if (rest.empty()) return invalid(url, "host and port are missing");
   if (rest.find('/') != std::string_view::npos) return invalid(url, "a path has no meaning here");
 
@@ -156,6 +165,10 @@ std::error_code parse_endpoint(std::string_view url, Endpoint& out) {
 }
 
 std::error_code resolve(kernel::Kernel& kernel, const Endpoint& endpoint, std::vector<Address>& out) {
+  if (endpoint.family == Family::unix_socket) {
+    out.push_back(to_unix_address(endpoint.host));
+    return {};
+  }
   if (endpoint.host.empty()) {
     if (endpoint.family != Family::ipv4) out.push_back(any_address(Address::Family::ipv6, endpoint.port));
     if (endpoint.family != Family::ipv6) out.push_back(any_address(Address::Family::ipv4, endpoint.port));
@@ -192,6 +205,7 @@ std::error_code resolve(kernel::Kernel& kernel, const Endpoint& endpoint, std::v
 
 kernel::SocketName to_name(const Address& address) noexcept {
   RINGWIRE_ASSERT(address.family != Address::Family::none);
+  if (address.family == Address::Family::unix_socket) return to_unix_name(address);
   kernel::SocketName name;
   if (address.family == Address::Family::ipv4) {
     sockaddr_in plain{};
@@ -213,6 +227,7 @@ kernel::SocketName to_name(const Address& address) noexcept {
 }
 
 Address to_address(const kernel::SocketName& name) noexcept {
+  if (name.storage.ss_family == AF_UNIX) return to_unix_address(name);
   Address address;
   if (name.storage.ss_family == AF_INET && name.size >= sizeof(sockaddr_in)) {
     sockaddr_in plain{};

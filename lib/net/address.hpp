@@ -1,4 +1,5 @@
-// From "tcp://host:port" to socket addresses, and between ringwire's addresses and the kernel's.
+// From "tcp://host:port" or "unix://path" to socket addresses, and between ringwire's addresses and the
+// kernel's.
 //
 // Leaves to others: sockets (`listener.hpp`), and an address as text (`ringwire::Address`). Invariant: a
 // parsed endpoint has a supported protocol, a port, and a host that fits the protocol.
@@ -18,11 +19,12 @@ namespace ringwire::net {
 
 /// What a user wrote to name a place to listen on or to connect to.
 struct Endpoint {
-  /// Which IP versions the protocol allows: tcp any, tcp4 ipv4, tcp6 ipv6.
-  enum class Family : std::uint8_t { any, ipv4, ipv6 };
+  /// Which IP versions the protocol allows: tcp any, tcp4 ipv4, tcp6 ipv6; or a unix socket.
+  enum class Family : std::uint8_t { any, ipv4, ipv6, unix_socket };
 
   Family family = Family::any;
   /// A name or a numeric address without brackets; "" = every address of this host.
+  /// Of a unix socket its path, or "@" and an abstract name.
   std::string host;
   /// 0 = the kernel's choice.
   std::uint16_t port = 0;
@@ -30,7 +32,8 @@ struct Endpoint {
   std::string text;
 };
 
-/// Reads "tcp://host:port", also tcp4 and tcp6; IPv6 hosts stand in brackets. `out` is untouched on failure.
+/// Reads "tcp://host:port", also tcp4 and tcp6, IPv6 hosts in brackets; "unix://path", "unix://@name". `out`
+/// is untouched on failure.
 ///
 /// Failure: `Error::invalid_address` or `Error::unsupported_protocol`, with the address and its fault as
 /// detail. May throw bad_alloc.
@@ -38,15 +41,16 @@ struct Endpoint {
 
 /// Appends the addresses of an endpoint, the one to try first in front.
 ///
-/// A numeric or empty host never reaches the kernel. No host: all IPv6 addresses, then all IPv4. A name that
-/// has both is answered IPv4 first, as gnet does. May block on a name; may throw bad_alloc.
+/// A unix socket has one. A numeric or empty host never reaches the kernel. No host: all IPv6 addresses, then
+/// all IPv4. A name that has both is answered IPv4 first, as gnet does. May block on a name; may throw
+/// bad_alloc.
 [[nodiscard]] std::error_code resolve(kernel::Kernel& kernel, const Endpoint& endpoint,
                                       std::vector<Address>& out);
 
-/// An address as the kernel takes it; it must be one of IPv4 or IPv6.
+/// An address as the kernel takes it; it must not be empty.
 [[nodiscard]] kernel::SocketName to_name(const Address& address) noexcept;
 
-/// An address of the kernel; empty when it is neither IPv4 nor IPv6.
+/// An address of the kernel; empty when it is neither IPv4 nor IPv6 nor a unix socket's.
 [[nodiscard]] Address to_address(const kernel::SocketName& name) noexcept;
 
 }  // namespace ringwire::net

@@ -2,10 +2,14 @@
 #include "lib/net/listener.hpp"
 
 #include "lib/base/error.hpp"
+#include "lib/net/unix.hpp"
 
 #include <fmt/core.h>
 
 #include <netinet/in.h>
+
+#include <cerrno>
+#include <string_view>
 
 namespace ringwire::net {
 namespace {
@@ -36,9 +40,38 @@ bool is_absent(int result) noexcept {
   return result == -EAFNOSUPPORT || result == -EADDRNOTAVAIL;
 }
 
-std::error_code failed(const Endpoint& endpoint, int result) {
+// Closes what was bound; of a unix socket the file goes, too.
+void abandon(kernel::Kernel& kernel, const Address& address, int fd) noexcept {
+  kernel::FileIdentity ours;
+  if (identify_socket_file(kernel, address, ours)) remove_socket_file(kernel, address, ours);
+  kernel.close(fd);
+}
+
+// The same for a unix socket. A dead socket's file makes way; a file that is none is told in `fault`.
+int open_unix(kernel::Kernel& kernel, const Address& address, int backlog, std::string_view& fault) noexcept {
+  const int fd = kernel.open_socket(AF_UNIX, SOCK_STREAM, 0);
+  if (fd < 0) return fd;
+  const kernel::SocketName name = to_name(address);
+  int result = kernel.bind(fd, name);
+  if (result == -EADDRINUSE && !address.path().empty()) {
+    const Occupant occupant = evict_dead_socket(kernel, address);
+    if (occupant == Occupant::file) fault = "; what stands there is no socket";
+    if (occupant == Occupant::nobody) result = kernel.bind(fd, name);
+  }
+  const bool bound = result >= 0;
+  if (bound) result = kernel.listen(fd, backlog);
+  if (result >= 0) return fd;
+  if (bound) {
+    abandon(kernel, address, fd);
+  } else {
+    kernel.close(fd);
+  }
+  return result;
+}
+
+std::error_code failed(const Endpoint& endpoint, int result, std::string_view fault = {}) {
   const std::error_code code = base::to_error(result);
-  return base::fail(code, fmt::format("{}: {}", endpoint.text, code.message()));
+  return base::fail(code, fmt::format("{}: {}{}", endpoint.text, code.message(), fault));
 }
 
 }  // namespace
@@ -50,16 +83,19 @@ std::error_code open_listener(kernel::Kernel& kernel, const Endpoint& endpoint, 
 
   const bool dual_stack = endpoint.host.empty() && endpoint.family == Endpoint::Family::any;
   int opened = -EADDRNOTAVAIL;
+  std::string_view fault;
   for (const Address& address : addresses) {
-    opened = open_at(kernel, address, dual_stack, backlog);
+    const bool is_unix = address.family == Address::Family::unix_socket;
+    opened =
+        is_unix ? open_unix(kernel, address, backlog, fault) : open_at(kernel, address, dual_stack, backlog);
     if (!is_absent(opened)) break;
   }
-  if (opened < 0) return failed(endpoint, opened);
+  if (opened < 0) return failed(endpoint, opened, fault);
 
   kernel::SocketName name;
   const int result = kernel.local_name(opened, name);
   if (result < 0) {
-    kernel.close(opened);
+    abandon(kernel, addresses.front(), opened);
     return failed(endpoint, result);
   }
   fd = opened;

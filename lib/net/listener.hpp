@@ -17,8 +17,9 @@ namespace ringwire::net {
 ///
 /// A tcp endpoint without host takes IPv6 and IPv4 on one socket, or IPv4 alone where there is no IPv6; every
 /// other IPv6 socket takes IPv6 only. A name is bound at its first address this host has. The port of a
-/// listener that has just been closed can be had again at once. `backlog` is cut by the kernel to
-/// net.core.somaxconn.
+/// listener that has just been closed can be had again at once. A unix socket's file that nobody listens on
+/// any more is replaced; whoever closes the listener removes the file (`unix.hpp`). `backlog` is cut by the
+/// kernel to net.core.somaxconn.
 ///
 /// Failure: the kernel's error, with the endpoint as detail; `fd` and `bound` are untouched. May throw
 /// bad_alloc.

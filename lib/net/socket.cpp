@@ -49,4 +49,13 @@ Address remote_address(kernel::Kernel& kernel, int fd) noexcept {
   return kernel.peer_name(fd, name) < 0 ? Address{} : to_address(name);
 }
 
+std::optional<PeerCredentials> peer_credentials(kernel::Kernel& kernel, int fd) noexcept {
+  // TCP sockets answer, too, with nobody.
+  if (local_address(kernel, fd).family != Address::Family::unix_socket) return std::nullopt;
+  ucred found{};
+  socklen_t size = sizeof found;
+  if (kernel.get_option(fd, SOL_SOCKET, SO_PEERCRED, &found, size) < 0) return std::nullopt;
+  return PeerCredentials{found.pid, found.uid, found.gid};
+}
+
 }  // namespace ringwire::net

@@ -1,14 +1,16 @@
-// The few options ringwire sets on a connection's socket, and its two addresses.
+// The few options ringwire sets on a connection's socket, its two addresses, and who its peer is.
 //
 // Leaves to others: deciding them (`Options`), and the descriptor's life. Failures are the kernel's: the peer
 // may be gone.
 #pragma once
 
 #include <ringwire/address.hpp>
+#include <ringwire/conn.hpp>
 
 #include "lib/kernel/kernel.hpp"
 
 #include <chrono>
+#include <optional>
 #include <system_error>
 
 namespace ringwire::net {
@@ -28,5 +30,8 @@ std::error_code set_reset_on_close(kernel::Kernel& kernel, int fd) noexcept;
 
 /// The peer's address; empty when it was gone before it could be asked.
 [[nodiscard]] Address remote_address(kernel::Kernel& kernel, int fd) noexcept;
+
+/// Whose process connected to a unix socket, or listens there; nothing for other sockets.
+[[nodiscard]] std::optional<PeerCredentials> peer_credentials(kernel::Kernel& kernel, int fd) noexcept;
 
 }  // namespace ringwire::net

@@ -2,6 +2,7 @@
 #include "lib/sim/simulation.hpp"
 
 #include "lib/base/assert.hpp"
+#include "lib/net/address.hpp"
 
 #include <fmt/format.h>
 
@@ -29,8 +30,9 @@ std::error_code Simulation::start(Handler& handler, std::span<const std::string_
 }
 
 SimPeer& Simulation::connect(std::size_t address) {
-  const std::uint16_t port = engine().addresses().at(address).port;
-  return peers_.emplace_back(kernel_.connect(port), 0);
+  const Address place = engine().addresses().at(address);
+  const bool is_unix = place.family == Address::Family::unix_socket;
+  return peers_.emplace_back(is_unix ? kernel_.connect(net::to_name(place)) : kernel_.connect(place.port), 0);
 }
 
 void Simulation::heal() noexcept {

@@ -86,5 +86,32 @@ TEST_CASE("addresses are equal when family, address, zone and port are") {
   CHECK(zoned != ipv6("fe80::1"));
 }
 
+Address unix_socket(std::string_view name) {
+  Address address;
+  address.family = Address::Family::unix_socket;
+  address.unix_size = static_cast<std::uint8_t>(name.size());
+  name.copy(address.unix_bytes.data(), name.size());
+  return address;
+}
+
+TEST_CASE("a unix socket shows its path, an abstract one its name behind @, an unnamed one nothing") {
+  CHECK(unix_socket("/run/x.sock").to_string() == "unix:/run/x.sock");
+  CHECK(unix_socket("/run/x.sock").host() == "/run/x.sock");
+  CHECK(unix_socket("/run/x.sock").path() == "/run/x.sock");
+  CHECK(unix_socket({"\0x", 2}).to_string() == "unix:@x");
+  CHECK(unix_socket({"\0x", 2}).path().empty());
+  CHECK(unix_socket("").to_string() == "unix:");
+  CHECK(unix_socket("").path().empty());
+  CHECK(unix_socket(std::string(108, 'x')).path() == std::string(108, 'x'));
+}
+
+TEST_CASE("unix sockets are equal when their names are") {
+  CHECK(unix_socket("/a") == unix_socket("/a"));
+  CHECK(unix_socket("/a") != unix_socket("/b"));
+  CHECK(unix_socket("/a") != unix_socket("/a/b"));
+  CHECK(unix_socket("") != Address{});
+  CHECK(unix_socket({"\0x", 2}) != unix_socket("x"));
+}
+
 }  // namespace
 }  // namespace ringwire

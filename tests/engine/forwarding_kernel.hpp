@@ -69,7 +69,14 @@ class ForwardingKernel final : public kernel::Kernel {
     return linux_.open_socket(family, type, protocol);
   }
   int bind(int fd, const kernel::SocketName& name) noexcept override { return linux_.bind(fd, name); }
+  int connect(int fd, const kernel::SocketName& name) noexcept override { return linux_.connect(fd, name); }
   int listen(int fd, int backlog) noexcept override { return linux_.listen(fd, backlog); }
+  int identify_file(const char* path, kernel::FileIdentity& identity) noexcept override {
+    return linux_.identify_file(path, identity);
+  }
+  int remove_file(const char* path) noexcept override { return linux_.remove_file(path); }
+  int duplicate(int fd) noexcept override { return linux_.duplicate(fd); }
+  int process_id() noexcept override { return linux_.process_id(); }
   int set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept override {
     return linux_.set_option(fd, level, name, value, size);
   }

@@ -3,6 +3,7 @@
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
 #include "lib/kernel/sim/sim_kernel.hpp"
+#include "lib/net/unix.hpp"
 #include "tests/fuzz/targets.hpp"
 
 #include <arpa/inet.h>
@@ -24,7 +25,8 @@ void check_refusal(std::error_code error, const net::Endpoint& endpoint) {
 
 // What is written as an address comes back from its text as the same one.
 void check_round_trip(const Address& address) {
-  const std::string text = "tcp://" + address.to_string();
+  const bool is_unix = address.family == Address::Family::unix_socket;
+  const std::string text = is_unix ? "unix://" + address.host() : "tcp://" + address.to_string();
   net::Endpoint endpoint;
   const std::error_code error = net::parse_endpoint(text, endpoint);
   RINGWIRE_ASSERT(!error, "{} was read, and cannot be read again: {}", text, error.message());
@@ -46,6 +48,10 @@ void fuzz_address(std::span<const std::uint8_t> input) {
   endpoint.text = untouched;
   if (const std::error_code error = net::parse_endpoint(url, endpoint)) return check_refusal(error, endpoint);
   RINGWIRE_ASSERT(endpoint.text == url, "another text is kept than was given");
+  if (endpoint.family == net::Endpoint::Family::unix_socket) {
+    RINGWIRE_ASSERT(endpoint.host.size() <= 108, "a unix name of {} bytes was taken", endpoint.host.size());
+    return check_round_trip(net::to_unix_address(endpoint.host));
+  }
   RINGWIRE_ASSERT(endpoint.host.size() <= 253, "a host of {} bytes was taken", endpoint.host.size());
   RINGWIRE_ASSERT(endpoint.host.find_first_of("/[]\t\n ") == std::string::npos, "a host was taken as '{}'",
                   endpoint.host);

@@ -51,11 +51,13 @@ class Notebook : public Handler {
   }
 };
 
-/// Counts who wants to stop.
+/// Counts who wants to stop, and how often listeners were about to be closed.
 class StopCounter final : public loop::Owner {
  public:
   void stop_wanted() noexcept override { ++count; }
+  void listeners_closing() noexcept override { ++closings; }
   int count = 0;
+  int closings = 0;
 };
 
 /// A loop with one listener on descriptor 10, or, with `balanced`, none.

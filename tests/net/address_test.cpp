@@ -49,6 +49,30 @@ TEST_CASE("the protocol chooses the IP version") {
   CHECK(parsed("tcp6://:1").family == Family::ipv6);
 }
 
+TEST_CASE("a unix socket is a path or an abstract name, and has no port") {
+  const Endpoint endpoint = parsed("unix:///run/x.sock");
+  CHECK(endpoint.family == Family::unix_socket);
+  CHECK(endpoint.host == "/run/x.sock");
+  CHECK(endpoint.port == 0);
+  CHECK(endpoint.text == "unix:///run/x.sock");
+  CHECK(parsed("unix://x.sock").host == "x.sock");
+  CHECK(parsed("unix://x:80").host == "x:80");
+  CHECK(numeric("unix:///run/x.sock").to_string() == "unix:/run/x.sock");
+  CHECK(numeric("unix://@x").to_string() == "unix:@x");
+  CHECK(to_address(to_name(numeric("unix://@x"))) == numeric("unix://@x"));
+}
+
+TEST_CASE("a unix socket without a name, with too long a one or with a NUL in it is refused with its fault") {
+  Endpoint endpoint;
+  for (const std::string& url : {std::string{"unix://"}, std::string{"unix://@"},
+                                 "unix://" + std::string(108, 'a'), std::string{"unix:///a\0b", 11}}) {
+    const auto error = parse_endpoint(url, endpoint);
+    CHECK(error == Error::invalid_address);
+    CHECK_THAT(explain(error), StartsWith(url + ": ") && contains("unix:///run/server.sock"));
+  }
+  CHECK(endpoint.text.empty());
+}
+
 TEST_CASE("the host may be left out, and the port may be 0 or 65535") {
   CHECK(parsed("tcp://:0").host.empty());
   CHECK(parsed("tcp://:0").port == 0);
@@ -62,8 +86,8 @@ TEST_CASE("brackets around an IPv6 host are taken off") {
 }
 
 TEST_CASE("a protocol that is not served is named in the message") {
-  for (const std::string url : {"tulip://howdy", "unix://", "unix:///tmp/socket", "udp://:9000",
-                                "TCP://:9000", "tcp5://:1", "://:9000"}) {
+  for (const std::string url :
+       {"tulip://howdy", "unixgram:///tmp/socket", "udp://:9000", "TCP://:9000", "tcp5://:1", "://:9000"}) {
     Endpoint endpoint;
     const auto error = parse_endpoint(url, endpoint);
     CAPTURE(url);
@@ -196,7 +220,7 @@ TEST_CASE("an address survives the way to the kernel and back") {
 TEST_CASE("a kernel name that is no IP address, or is cut short, is no address") {
   kernel::SocketName name;
   CHECK(to_address(name) == Address{});
-  name.storage.ss_family = AF_UNIX;
+  name.storage.ss_family = AF_PACKET;
   name.size = sizeof(sockaddr_storage);
   CHECK(to_address(name) == Address{});
   name = to_name(numeric("tcp://1.2.3.4:5"));

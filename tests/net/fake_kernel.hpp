@@ -5,6 +5,8 @@
 
 #include "lib/kernel/kernel.hpp"
 
+#include <sys/un.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -25,8 +27,8 @@ class FakeKernel final : public kernel::Kernel {
   /// One setsockopt: descriptor, level, name, first int of the value.
   using Option = std::tuple<int, int, int, int>;
 
-  /// Result for each call by name: "socket", "bind", "listen", "option", "local_name", "peer_name",
-  /// "resolve".
+  /// Result for each call by name: "socket", "bind", "listen", "connect", "option", "local_name",
+  /// "peer_name", "resolve", "identify", "remove".
   std::map<std::string, int> faults;
   /// What socket() answers for a family, instead of a descriptor.
   std::map<int, int> family_faults;
@@ -42,6 +44,10 @@ class FakeKernel final : public kernel::Kernel {
   std::vector<kernel::SocketName> names;
   /// What local_name and peer_name answer.
   kernel::SocketName name;
+  /// What stands at each path. Binding looks here, and leaves a socket.
+  std::map<std::string, kernel::FileIdentity> files;
+  /// Whoever looks at a file finds another the next time.
+  bool replaced_while_asked = false;
   /// Descriptors not yet closed.
   std::set<int> open;
   /// The last backlog.
@@ -57,7 +63,13 @@ class FakeKernel final : public kernel::Kernel {
   int bind(int fd, const kernel::SocketName& wanted) noexcept override {
     bound.push_back(wanted);
     if (const auto fault = bind_faults.find(families_[fd]); fault != bind_faults.end()) return fault->second;
-    return fault_of("bind");
+    if (const int fault = fault_of("bind"); fault != 0 || wanted.storage.ss_family != AF_UNIX) return fault;
+    sockaddr_un plain{};
+    std::memcpy(&plain, &wanted.storage, sizeof plain);
+    if (plain.sun_path[0] == '\0') return 0;
+    return files.try_emplace(plain.sun_path, kernel::FileIdentity{1, next_inode_++, true}).second
+               ? 0
+               : -EADDRINUSE;
   }
   int listen(int /*fd*/, int wanted) noexcept override {
     backlog = wanted;
@@ -84,6 +96,23 @@ class FakeKernel final : public kernel::Kernel {
     return fault_of("resolve");
   }
 
+  int connect(int /*fd*/, const kernel::SocketName& /*name*/) noexcept override {
+    return fault_of("connect");
+  }
+  int identify_file(const char* path, kernel::FileIdentity& identity) noexcept override {
+    if (const int fault = fault_of("identify"); fault != 0) return fault;
+    const auto found = files.find(path);
+    if (found == files.end()) return -ENOENT;
+    identity = found->second;
+    if (replaced_while_asked) ++found->second.inode;
+    return 0;
+  }
+  int remove_file(const char* path) noexcept override {
+    if (const int fault = fault_of("remove"); fault != 0) return fault;
+    return files.erase(path) == 1 ? 0 : -ENOENT;
+  }
+  int duplicate(int) noexcept override { std::abort(); }
+  int process_id() noexcept override { std::abort(); }
   int get_option(int, int, int, void*, socklen_t&) noexcept override { std::abort(); }
   int open_ring(io_uring&, unsigned, io_uring_params&) noexcept override { std::abort(); }
   void close_ring(io_uring&) noexcept override { std::abort(); }
@@ -112,6 +141,7 @@ class FakeKernel final : public kernel::Kernel {
   }
 
   int next_fd_ = 100;
+  std::uint64_t next_inode_ = 1000;
   std::map<int, int> families_;
 };
 

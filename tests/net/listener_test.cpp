@@ -4,6 +4,7 @@
 #include <ringwire/error.hpp>
 
 #include "lib/kernel/linux.hpp"
+#include "lib/net/unix.hpp"
 #include "tests/net/fake_kernel.hpp"
 #include "tests/support/catch.hpp"
 
@@ -178,6 +179,59 @@ TEST_CASE("a failure at any step closes the descriptor, touches nothing and name
   CHECK_THAT(explain(error), StartsWith("tcp://:80: Permission denied. ") && contains("1024"));
   CHECK(kernel.open.empty());
   CHECK(fd == -1);
+  CHECK(bound == Address{});
+}
+
+TEST_CASE("a unix listener is bound to its path with no option of TCP") {
+  FakeKernel kernel;
+  kernel.name = to_unix_name(to_unix_address("/run/x"));
+  int fd = -1;
+  Address bound;
+  REQUIRE_FALSE(open_listener(kernel, endpoint_of("unix:///run/x"), 5, fd, bound));
+  CHECK(bound.path() == "/run/x");
+  CHECK(kernel.options.empty());
+  CHECK(kernel.backlog == 5);
+  CHECK(kernel.files.contains("/run/x"));
+  CHECK(kernel.open == std::set<int>{fd});
+}
+
+TEST_CASE("a unix listener takes the place of a socket that refuses, not of one that answers") {
+  FakeKernel kernel;
+  kernel.files["/run/x"] = {1, 7, true};
+  int fd = -1;
+  Address bound;
+  CHECK(open_listener(kernel, endpoint_of("unix:///run/x"), 5, fd, bound) == std::errc::address_in_use);
+  CHECK(kernel.files["/run/x"].inode == 7);
+  CHECK(kernel.open.empty());
+
+  kernel.faults["connect"] = -ECONNREFUSED;
+  CHECK_FALSE(open_listener(kernel, endpoint_of("unix:///run/x"), 5, fd, bound));
+  CHECK(kernel.files["/run/x"].inode != 7);
+  CHECK(kernel.open == std::set<int>{fd});
+}
+
+TEST_CASE("a file in the way of a unix listener stays, and is named as the reason") {
+  FakeKernel kernel;
+  kernel.files["/run/x"] = {1, 7, false};
+  int fd = -1;
+  Address bound;
+  const auto error = open_listener(kernel, endpoint_of("unix:///run/x"), 5, fd, bound);
+  CHECK(error == std::errc::address_in_use);
+  CHECK_THAT(explain(error), StartsWith("unix:///run/x: ") && contains("no socket"));
+  CHECK(kernel.files["/run/x"].inode == 7);
+  CHECK(kernel.open.empty());
+}
+
+TEST_CASE("a unix listener that fails after it was bound leaves no file and no descriptor") {
+  const std::string step = GENERATE("listen", "local_name");
+  const std::string url = GENERATE("unix:///run/x", "unix://@x");
+  FakeKernel kernel;
+  kernel.faults[step] = -ENOBUFS;
+  int fd = -1;
+  Address bound;
+  CHECK(open_listener(kernel, endpoint_of(url), 5, fd, bound) == std::errc::no_buffer_space);
+  CHECK(kernel.files.empty());
+  CHECK(kernel.open.empty());
   CHECK(bound == Address{});
 }
 

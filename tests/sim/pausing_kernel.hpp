@@ -54,6 +54,23 @@ class PausingKernel final : public kernel::Kernel {
     const Counting pause{false};
     return kernel_.bind(fd, name);
   }
+  int connect(int fd, const kernel::SocketName& name) noexcept override {
+    const Counting pause{false};
+    return kernel_.connect(fd, name);
+  }
+  int identify_file(const char* path, kernel::FileIdentity& identity) noexcept override {
+    const Counting pause{false};
+    return kernel_.identify_file(path, identity);
+  }
+  int remove_file(const char* path) noexcept override {
+    const Counting pause{false};
+    return kernel_.remove_file(path);
+  }
+  int duplicate(int fd) noexcept override {
+    const Counting pause{false};
+    return kernel_.duplicate(fd);
+  }
+  int process_id() noexcept override { return kernel_.process_id(); }
   int listen(int fd, int backlog) noexcept override {
     const Counting pause{false};
     return kernel_.listen(fd, backlog);

@@ -76,6 +76,24 @@ void only(Plan& plan, std::initializer_list<Fault> faults) {
   plan.fault_rates = wanted;
 }
 
+// Half of the runs listen at a unix socket, alone or beside TCP.
+void draw_addresses(Choices& choices, Plan& plan) {
+  switch (choices.draw(6)) {
+    case 1:
+      plan.addresses = {"unix:///sim/sock"};
+      break;
+    case 2:
+      plan.addresses.push_back("unix:///sim/sock");
+      break;
+    case 3:
+      plan.addresses = {"unix://@sim", "tcp4://:9000"};
+      break;
+    default:
+      break;
+  }
+  plan.has_dead_socket = choices.draw(2) == 1;
+}
+
 void bend(Plan& plan, Scenario scenario) {
   switch (scenario) {
     case Scenario::mixed:
@@ -133,6 +151,7 @@ Plan draw_plan(Choices& choices, Scenario scenario) {
   draw_options(choices, plan);
   draw_features(choices, plan);
   draw_faults(choices, plan);
+  draw_addresses(choices, plan);
   plan.descriptors_max = pick(choices, std::array<std::size_t, 3>{1024, 1024, 20});
   plan.stream_capacity = pick(choices, std::array<std::size_t, 4>{1024, 100, 300, 4096});
   plan.steps = 600 + choices.draw(2600);
@@ -151,6 +170,7 @@ void Plan::apply(sim::Simulation& world) const {
   kernel.files().set_limit(descriptors_max);
   kernel.set_stream_capacity(stream_capacity);
   kernel.set_ring_features(ring_features, wakes);
+  if (has_dead_socket) kernel.leave_file("/sim/sock", true);
   for (std::size_t index = 0; index < fault_rates.size(); ++index) {
     kernel.faults().set_rate(static_cast<Fault>(index), fault_rates[index]);
   }

@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ringwire::test {
 
@@ -55,7 +56,9 @@ struct Plan {
   std::uint32_t close_rate = 20;  // Of 1,000 events: the handler closes, aborts, throws.
   std::uint32_t write_max = 400;  // Bytes the handler writes at once.
   bool may_dial = true;
-  bool may_not_start = false;  // Something is made to fail from the first call on.
+  std::vector<std::string_view> addresses{"tcp4://:9000"};  // Where the engine listens.
+  bool has_dead_socket = false;  // A server that was killed has left its file at the unix path.
+  bool may_not_start = false;    // Something is made to fail from the first call on.
 
   /// Tells the kernel its part.
   void apply(sim::Simulation& world) const;

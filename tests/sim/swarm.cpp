@@ -28,6 +28,7 @@ Swarm::Swarm(kernel::sim::Choices& choices, Plan plan)
   plan_.options.mask = plan_.mask;  // The string has moved.
   plan_.apply(world_);
   world_.kernel().set_remote(remote_port, kernel::sim::Remote::accepts);
+  world_.kernel().set_remote(kernel::sim::unix_name({"\0far", 4}), kernel::sim::Remote::accepts);
   world_.kernel().set_remote(remote_port + 1, kernel::sim::Remote::silent);
   world_.kernel().set_remote(remote_port + 2, kernel::sim::Remote::silent);
 }
@@ -89,7 +90,7 @@ void Swarm::act() {
     case 1:
       if (clients_ < plan_.peers_max) {
         ++clients_;
-        world_.connect();
+        world_.connect(choices_.draw(static_cast<std::uint32_t>(plan_.addresses.size())));
       }
       return;
     case 2:
@@ -180,11 +181,13 @@ void Swarm::write_from_outside(Link& link) {
 
 void Swarm::dial() {
   const std::size_t loop = choices_.draw(static_cast<std::uint32_t>(engine_->loops_count()));
-  // One accepts, one answers late, one never (while there are descriptors for that), one refuses.
-  std::uint32_t which = choices_.draw(4);
+  // One accepts, one answers late, one never (while there are descriptors for that), one refuses; and a unix
+  // socket that accepts.
+  std::uint32_t which = choices_.draw(5);
   if (which == 2 && plan_.descriptors_max < 100) which = 3;
-  const auto error = engine_->loop(loop).connect(fmt::format("tcp://127.0.0.1:{}", remote_port + which),
-                                                 [this](std::error_code) { ++kept_; });
+  const std::string place =
+      which == 4 ? "unix://@far" : fmt::format("tcp://127.0.0.1:{}", remote_port + which);
+  const auto error = engine_->loop(loop).connect(place, [this](std::error_code) { ++kept_; });
   if (!error) ++promised_;
 }
 
@@ -207,8 +210,7 @@ void Swarm::check_clients() {
 // ---- the run
 
 Outcome Swarm::run() {
-  constexpr std::array<std::string_view, 1> addresses{"tcp4://:9000"};
-  const auto error = world_.start(*this, addresses, plan_.options);
+  const auto error = world_.start(*this, plan_.addresses, plan_.options);
   if (!error) {
     for (std::uint32_t step = 0; step < plan_.steps && !world_.is_over() && outcome_.violation.empty();
          ++step) {
@@ -307,6 +309,12 @@ void Swarm::check_end() {
   if (promised_ != kept_) return violate(fmt::format("{} callbacks of {} were called", kept_, promised_));
   check_clients();
   for (const Link& link : links_) check_link(link);
+  const bool has_path = std::any_of(plan_.addresses.begin(), plan_.addresses.end(),
+                                    [](std::string_view each) { return each == "unix:///sim/sock"; });
+  if (has_path && world_.kernel().faults().count(Fault::call_fails) == 0 &&
+      world_.kernel().paths_count() != 0) {
+    violate("the engine left the file of its unix socket");
+  }
 }
 
 void Swarm::check_link(const Link& link) {

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,6 +31,15 @@ int left_until(Clock::time_point deadline) {
 
 socklen_t to_name(const Address& address, sockaddr_storage& storage) {
   storage = {};
+  if (address.family == Address::Family::unix_socket) {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    std::memcpy(name.sun_path, address.unix_bytes.data(), address.unix_size);
+    std::memcpy(&storage, &name, sizeof name);
+    // An abstract name has no end of its own; a path has its NUL.
+    return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.unix_size +
+                                  (name.sun_path[0] == '\0' ? 0 : 1));
+  }
   if (address.family == Address::Family::ipv4) {
     sockaddr_in name{};
     name.sin_family = AF_INET;
@@ -83,8 +93,18 @@ Address loopback6(std::uint16_t port) {
   return address;
 }
 
+Address unix_address(std::string_view text) {
+  Address address;
+  address.family = Address::Family::unix_socket;
+  address.unix_size = static_cast<std::uint8_t>(text.size());
+  text.copy(address.unix_bytes.data(), text.size());
+  if (text.front() == '@') address.unix_bytes[0] = '\0';
+  return address;
+}
+
 Client::Client(const Address& address, int receive_buffer) {
-  const int family = address.family == Address::Family::ipv4 ? AF_INET : AF_INET6;
+  const bool is_unix = address.family == Address::Family::unix_socket;
+  const int family = is_unix ? AF_UNIX : address.family == Address::Family::ipv4 ? AF_INET : AF_INET6;
   fd_ = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) {
     error_ = errno;
@@ -92,7 +112,7 @@ Client::Client(const Address& address, int receive_buffer) {
   }
   if (receive_buffer > 0) setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
   const int on = 1;
-  setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (!is_unix) setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   sockaddr_storage name{};
   const socklen_t size = to_name(address, name);
   if (::connect(fd_, static_cast<sockaddr*>(static_cast<void*>(&name)), size) == 0) return;

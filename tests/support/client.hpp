@@ -24,7 +24,10 @@ namespace ringwire::test {
 /// The same in IPv6: [::1].
 [[nodiscard]] Address loopback6(std::uint16_t port);
 
-/// One TCP connection, seen from the other side.
+/// A unix socket at this path, or "@name" for an abstract one.
+[[nodiscard]] Address unix_address(std::string_view text);
+
+/// One TCP or unix connection, seen from the other side.
 ///
 /// After any call `error()` is 0 or the errno that ended it; ETIMEDOUT means our own deadline.
 class Client {

@@ -124,6 +124,11 @@ class ScriptKernel final : public kernel::Kernel {
   int forbid_new_rings() noexcept override { return forbid_result; }
   int open_socket(int family, int type, int protocol) noexcept override;
   int bind(int fd, const kernel::SocketName& name) noexcept override;
+  int connect(int, const kernel::SocketName&) noexcept override { return -ECONNREFUSED; }
+  int identify_file(const char*, kernel::FileIdentity&) noexcept override { return -ENOENT; }
+  int remove_file(const char*) noexcept override { return -ENOENT; }
+  int duplicate(int) noexcept override { return next_fd_++; }
+  int process_id() noexcept override { return 1; }
   int listen(int fd, int backlog) noexcept override;
   int set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept override;
   int get_option(int fd, int level, int name, void* value, socklen_t& size) noexcept override;

@@ -65,16 +65,6 @@ std::string SimKernel::describe_all() const {
   return all.empty() ? "no operation" : all;
 }
 
-std::shared_ptr<Stream> SimKernel::connect(std::uint16_t port) {
-  const std::shared_ptr<File> listener = files_.listener(port);
-  if (listener == nullptr || listener->shut_down || listener->backlog.size() >= listener->backlog_max)
-    return nullptr;
-  auto stream = std::make_shared<Stream>(stream_capacity_);
-  stream->names = {loopback_name(next_port_++), loopback_name(port)};
-  listener->backlog.push_back(stream);
-  return stream;
-}
-
 std::vector<std::shared_ptr<Stream>> SimKernel::take_connected() noexcept {
   return std::exchange(connected_, {});
 }
@@ -90,6 +80,7 @@ int SimKernel::bind(int fd, const SocketName& name) noexcept {
   if (refused()) return -EACCES;
   const auto file = files_.find(fd);
   if (file == nullptr) return -EBADF;
+  if (name.storage.ss_family == AF_UNIX) return bind_unix(*file, name);
   if (port_of(name) == 0) {
     file->name = loopback_name(next_port_++);
     return 0;
@@ -122,9 +113,16 @@ int SimKernel::set_option(int fd, int level, int name, const void* value, sockle
   return 0;
 }
 
-int SimKernel::get_option(int fd, int /*level*/, int /*name*/, void* value, socklen_t& size) noexcept {
-  if (files_.find(fd) == nullptr) return -EBADF;
+int SimKernel::get_option(int fd, int level, int name, void* value, socklen_t& size) noexcept {
+  const auto file = files_.find(fd);
+  if (file == nullptr) return -EBADF;
   std::memset(value, 0, size);
+  if (level != SOL_SOCKET || size < sizeof(int)) return 0;
+  const bool is_socket = file->kind <= File::Kind::stream;
+  int number = 0;
+  if (name == SO_TYPE && is_socket) number = SOCK_STREAM;
+  if (name == SO_ACCEPTCONN && file->kind == File::Kind::listener) number = 1;
+  std::memcpy(value, &number, sizeof number);
   return 0;
 }
 

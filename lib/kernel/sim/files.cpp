@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
 #include <cerrno>
 #include <cstring>
@@ -41,17 +42,38 @@ int Files::close(int fd) noexcept {
 }
 
 std::shared_ptr<File> Files::listener(std::uint16_t port) const noexcept {
-  for (const auto& file : table_) {
-    if (file != nullptr && file->kind == File::Kind::listener && port_of(file->name) == port) return file;
-  }
-  return nullptr;
+  return find_if([port](const File& file) {
+    return file.kind == File::Kind::listener && file.name.storage.ss_family != AF_UNIX &&
+           port_of(file.name) == port;
+  });
 }
 
 std::uint16_t port_of(const SocketName& name) noexcept {
+  if (name.storage.ss_family == AF_UNIX) return 0;
   sockaddr_in plain{};  // sin_port and sin6_port stand at the same place.
   static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
   std::memcpy(&plain, &name.storage, sizeof(plain));
   return ntohs(plain.sin_port);
+}
+
+std::string_view unix_bytes(const SocketName& name) noexcept {
+  constexpr std::size_t offset = offsetof(sockaddr_un, sun_path);
+  if (name.storage.ss_family != AF_UNIX || name.size <= offset) return {};
+  const auto* bytes = reinterpret_cast<const char*>(&name.storage) + offset;
+  const std::size_t size = name.size - offset;
+  return bytes[0] == '\0' ? std::string_view{bytes, size} : std::string_view{bytes, ::strnlen(bytes, size)};
+}
+
+SocketName unix_name(std::string_view bytes) noexcept {
+  sockaddr_un plain{};
+  plain.sun_family = AF_UNIX;
+  RINGWIRE_ASSERT(bytes.size() < sizeof(plain.sun_path), "{} bytes", bytes.size());
+  std::memcpy(plain.sun_path, bytes.data(), bytes.size());
+  const std::size_t end = bytes.empty() || bytes.front() == '\0' ? 0 : 1;
+  SocketName name;
+  std::memcpy(&name.storage, &plain, sizeof(plain));
+  name.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + bytes.size() + end);
+  return name;
 }
 
 SocketName loopback_name(std::uint16_t port) noexcept {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 namespace ringwire::kernel::sim {
@@ -29,6 +30,7 @@ struct File {
 
   Kind kind;
   SocketName name;                              // bind(2)
+  std::uint64_t inode = 0;                      // Of the file that binding to a path made.
   std::shared_ptr<Stream> stream;               // Kind::stream
   unsigned side = 1;                            // Which of its ends.
   bool reset_on_close = false;                  // SO_LINGER with 0
@@ -56,8 +58,16 @@ class Files {
   int close(int fd) noexcept;
   /// Open descriptors.
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
-  /// Listeners bound to this port.
+  /// The listener bound to this port.
   [[nodiscard]] std::shared_ptr<File> listener(std::uint16_t port) const noexcept;
+  /// The first file for which `fits` holds; nullptr when there is none.
+  template <typename Fits>
+  [[nodiscard]] std::shared_ptr<File> find_if(Fits&& fits) const {
+    for (const auto& file : table_) {
+      if (file != nullptr && fits(*file)) return file;
+    }
+    return nullptr;
+  }
 
  private:
   static constexpr std::size_t first = 3;
@@ -67,8 +77,12 @@ class Files {
   std::size_t count_ = 0;
 };
 
-/// An IPv4 or IPv6 name's port, host byte order.
+/// An IPv4 or IPv6 name's port, host byte order; 0 of a unix socket.
 [[nodiscard]] std::uint16_t port_of(const SocketName& name) noexcept;
+/// The bytes of a unix name behind the family: a path, or a NUL and an abstract name; "" when unnamed.
+[[nodiscard]] std::string_view unix_bytes(const SocketName& name) noexcept;
+/// A unix socket's name of these bytes.
+[[nodiscard]] SocketName unix_name(std::string_view bytes) noexcept;
 /// 127.0.0.1 with this port.
 [[nodiscard]] SocketName loopback_name(std::uint16_t port) noexcept;
 

@@ -115,10 +115,8 @@ bool SimKernel::can_move(const Operation& operation) const {
       return file.stream == nullptr || file.stream->can_send(file.side);
     case IORING_OP_ACCEPT:
       return file.kind != File::Kind::listener || file.shut_down || !file.backlog.empty();
-    case IORING_OP_CONNECT: {
-      const auto found = remotes_.find(port_of(operation.target));
-      return found == remotes_.end() || found->second != Remote::silent;
-    }
+    case IORING_OP_CONNECT:
+      return remote_at(operation.target) != Remote::silent;
     default:
       return file.kind == File::Kind::signals ? signals_ > 0 : file.counter > 0;
   }
@@ -244,13 +242,13 @@ void SimKernel::attempt_accept(Operation& operation) {
 void SimKernel::attempt_connect(Operation& operation) {
   if (end_by_fault(operation, Fault::connect_fails)) return;
   File& file = *operation.file;
-  const auto found = remotes_.find(port_of(operation.target));
-  if (found == remotes_.end() || found->second == Remote::refuses) return end(operation, -ECONNREFUSED);
+  if (remote_at(operation.target) == Remote::refuses) return end(operation, -ECONNREFUSED);
 
   file.kind = File::Kind::stream;
   file.stream = std::make_shared<Stream>(stream_capacity_);
   file.side = 0;
-  file.stream->names = {loopback_name(next_port_++), operation.target};
+  const bool is_unix = operation.target.storage.ss_family == AF_UNIX;
+  file.stream->names = {is_unix ? unix_name({}) : loopback_name(next_port_++), operation.target};
   connected_.push_back(file.stream);
   end(operation, 0);
 }

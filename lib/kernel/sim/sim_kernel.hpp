@@ -82,8 +82,16 @@ class SimKernel final : public Kernel {
   /// A client outside connects to a port: side 0 of the new stream, or nullptr when nobody listens or the
   /// backlog is full.
   [[nodiscard]] std::shared_ptr<Stream> connect(std::uint16_t port);
-  /// Places outside that operations can connect to; ports not named refuse.
+  /// The same to a unix socket's name.
+  [[nodiscard]] std::shared_ptr<Stream> connect(const SocketName& name);
+  /// Places outside that operations can connect to; ports and unix names that are not named refuse.
   void set_remote(std::uint16_t port, Remote remote) { remotes_[port] = remote; }
+  /// The same of a unix socket's name.
+  void set_remote(const SocketName& name, Remote remote) {
+    unix_remotes_[std::string{unix_bytes(name)}] = remote;
+  }
+  /// Puts something at a path: a socket that nobody listens on any more, or a file that is none.
+  void leave_file(const std::string& path, bool is_socket);
   /// Streams that operations have connected and nobody has taken: the far ends (side 1).
   [[nodiscard]] std::vector<std::shared_ptr<Stream>> take_connected() noexcept;
   /// A signal (SIGINT or SIGTERM) arrives.
@@ -112,6 +120,8 @@ class SimKernel final : public Kernel {
   [[nodiscard]] std::size_t rings_count() const noexcept { return rings_.size(); }
   /// Pieces of memory mapped and not unmapped.
   [[nodiscard]] std::size_t maps_count() const noexcept { return maps_.size(); }
+  /// Paths at which there is something.
+  [[nodiscard]] std::size_t paths_count() const noexcept { return paths_.size(); }
   /// Completions posted, since the start.
   [[nodiscard]] std::uint64_t completions() const noexcept { return completions_; }
   /// Requests taken, since the start.
@@ -132,6 +142,7 @@ class SimKernel final : public Kernel {
   int forbid_new_rings() noexcept override;
   int open_socket(int family, int type, int protocol) noexcept override;
   int bind(int fd, const SocketName& name) noexcept override;
+  int connect(int fd, const SocketName& name) noexcept override;
   int listen(int fd, int backlog) noexcept override;
   int set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept override;
   int get_option(int fd, int level, int name, void* value, socklen_t& size) noexcept override;
@@ -140,6 +151,10 @@ class SimKernel final : public Kernel {
   int shutdown(int fd, int how) noexcept override;
   int close(int fd) noexcept override;
   int resolve(const std::string& host, int family, std::vector<SocketName>& names) override;
+  int identify_file(const char* path, FileIdentity& identity) noexcept override;
+  int remove_file(const char* path) noexcept override;
+  int duplicate(int fd) noexcept override;
+  int process_id() noexcept override { return 1; }
   int open_event() noexcept override;
   int signal_event(int fd) noexcept override;
   int open_signals() noexcept override;
@@ -190,6 +205,13 @@ class SimKernel final : public Kernel {
   void end_doomed(Operation& operation);
   [[nodiscard]] bool is_pending(const Operation& operation) const noexcept;
 
+  // names.cpp
+  int bind_unix(File& file, const SocketName& name);
+  [[nodiscard]] std::shared_ptr<File> unix_listener(const SocketName& name) const;
+  [[nodiscard]] std::shared_ptr<Stream> queue_client(const std::shared_ptr<File>& listener,
+                                                     const SocketName& from, const SocketName& to);
+  [[nodiscard]] Remote remote_at(const SocketName& name) const;
+
   [[nodiscard]] bool refused() noexcept;
   void violate(const std::string& what);
 
@@ -202,6 +224,9 @@ class SimKernel final : public Kernel {
   std::map<void*, std::size_t> maps_;
   std::map<std::pair<int, std::uint16_t>, io_uring_buf_reg> groups_;
   std::map<std::uint16_t, Remote> remotes_;
+  std::map<std::string, Remote> unix_remotes_;  // By the bytes of the name.
+  std::map<std::string, FileIdentity> paths_;
+  std::uint64_t next_inode_ = 1;
   std::vector<std::shared_ptr<Stream>> connected_;
   std::map<std::string, std::string> variables_;
   std::size_t stream_capacity_ = 4096;

@@ -1,0 +1,71 @@
+// The listening sockets of one engine: opened at boot, handed to whoever accepts, duplicated on request.
+//
+// Leaves to others: accepting on them, and closing them once they are handed out. Invariant: a descriptor is
+// duplicated only while it is certainly open, because whoever closes it calls `retire` first.
+#pragma once
+
+#include <ringwire/address.hpp>
+#include <ringwire/options.hpp>
+
+#include "lib/kernel/kernel.hpp"
+
+#include <cstddef>
+#include <mutex>
+#include <span>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+namespace ringwire::engine {
+
+/// The listeners of one engine.
+class Listeners {
+ public:
+  /// One of them, as whoever accepts takes it.
+  struct Listener {
+    int fd = -1;
+    bool is_tcp = true;  // Not a unix socket.
+  };
+
+  /// Of no address yet.
+  explicit Listeners(kernel::Kernel& kernel) noexcept : kernel_{kernel} {}
+  Listeners(const Listeners&) = delete;
+  Listeners& operator=(const Listeners&) = delete;
+  /// Closes what was not handed out, and retires.
+  ~Listeners();
+
+  /// Opens one socket for each address, in this order. On failure some may be open. May throw bad_alloc.
+  [[nodiscard]] std::error_code open(std::span<const std::string_view> addresses, const Options& options);
+
+  /// Where they listen, in the order given, with real ports.
+  [[nodiscard]] const std::vector<Address>& addresses() const noexcept { return addresses_; }
+
+  /// All of them, once: from now on whoever takes them closes them.
+  [[nodiscard]] std::vector<Listener> hand_out();
+
+  /// A second descriptor for the socket of address `index`, close-on-exec, the caller's to close. Its unix
+  /// file, if it has one, is then left for whoever goes on listening. `Error::engine_stopped` after `retire`.
+  /// Any thread.
+  [[nodiscard]] std::error_code duplicate(std::size_t index, int& fd);
+
+  /// They are about to be closed: no more duplicates, and the files of unix sockets are removed. Any thread;
+  /// twice is harmless.
+  void retire() noexcept;
+
+ private:
+  struct Open {
+    int fd;
+    Address address;
+    bool has_file = false;  // A unix socket's, which is ours to remove.
+    kernel::FileIdentity file{};
+  };
+
+  kernel::Kernel& kernel_;
+  std::vector<Address> addresses_;
+  std::mutex mutex_;         // Holds from the look at `retired_` until the duplicate is made.
+  std::vector<Open> open_;   // Under mutex_ once they are handed out.
+  bool handed_out_ = false;  // The caller's of `open`, as everything up to `hand_out`.
+  bool retired_ = false;     // Under mutex_.
+};
+
+}  // namespace ringwire::engine

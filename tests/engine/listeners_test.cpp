@@ -1,0 +1,104 @@
+// An engine's listeners, on the real kernel: opened, handed out, duplicated, retired.
+#include "lib/engine/listeners.hpp"
+
+#include <ringwire/error.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/client.hpp"
+#include "tests/support/directory.hpp"
+#include "tests/support/process.hpp"
+#include "tests/support/real_kernel.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace ringwire::engine {
+namespace {
+
+using test::Client;
+using test::Directory;
+
+std::error_code open(Listeners& listeners, std::vector<std::string> addresses) {
+  const std::vector<std::string_view> views{addresses.begin(), addresses.end()};
+  return listeners.open(views, {});
+}
+
+TEST_CASE("listeners are opened in the order given, and closed if nobody takes them") {
+  const std::size_t before = test::open_descriptors();
+  const Directory directory;
+  {
+    Listeners listeners{test::real_kernel()};
+    REQUIRE_FALSE(open(listeners, {"tcp://127.0.0.1:0", "unix://" + directory / "x", "tcp4://127.0.0.1:0"}));
+    REQUIRE(listeners.addresses().size() == 3);
+    CHECK(listeners.addresses()[0].port != 0);
+    CHECK(listeners.addresses()[1].path() == directory / "x");
+    CHECK(std::filesystem::exists(directory / "x"));
+    CHECK(test::open_descriptors() == before + 3);
+  }
+  CHECK(test::open_descriptors() == before);
+  CHECK_FALSE(std::filesystem::exists(directory / "x"));
+}
+
+TEST_CASE("when one address fails the others are closed, and their files gone") {
+  const std::size_t before = test::open_descriptors();
+  const Directory directory;
+  {
+    Listeners listeners{test::real_kernel()};
+    CHECK(open(listeners, {"unix://" + directory / "x", "tulip://howdy"}) == Error::unsupported_protocol);
+  }
+  CHECK(test::open_descriptors() == before);
+  CHECK_FALSE(std::filesystem::exists(directory / "x"));
+}
+
+TEST_CASE("who takes them learns which are TCP") {
+  Listeners listeners{test::real_kernel()};
+  REQUIRE_FALSE(open(listeners, {"tcp://127.0.0.1:0", "unix://@ringwire-" + std::to_string(::getpid())}));
+  const auto all = listeners.hand_out();
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].is_tcp);
+  CHECK_FALSE(all[1].is_tcp);
+  for (const auto& each : all) ::close(each.fd);
+}
+
+TEST_CASE("a duplicate goes on listening when the listener is closed, and its file stays") {
+  const Directory directory;
+  int fd = -1;
+  Address address;
+  {
+    Listeners listeners{test::real_kernel()};
+    REQUIRE_FALSE(open(listeners, {"unix://" + directory / "x"}));
+    address = listeners.addresses().front();
+    REQUIRE_FALSE(listeners.duplicate(0, fd));
+  }
+  CHECK(Client{address}.ok());
+  ::close(fd);
+  CHECK(Client{address}.error() == ECONNREFUSED);
+}
+
+TEST_CASE("once retired a listener cannot be duplicated") {
+  Listeners listeners{test::real_kernel()};
+  REQUIRE_FALSE(open(listeners, {"tcp://127.0.0.1:0"}));
+  listeners.retire();
+  listeners.retire();
+  int fd = -1;
+  CHECK(listeners.duplicate(0, fd) == Error::engine_stopped);
+  CHECK(fd == -1);
+}
+
+TEST_CASE("a file that was replaced by another server's is left to it") {
+  const Directory directory;
+  Listeners first{test::real_kernel()};
+  REQUIRE_FALSE(open(first, {"unix://" + directory / "x"}));
+  std::filesystem::remove(directory / "x");
+  Listeners second{test::real_kernel()};
+  REQUIRE_FALSE(open(second, {"unix://" + directory / "x"}));
+  first.retire();
+  CHECK(std::filesystem::exists(directory / "x"));
+}
+
+}  // namespace
+}  // namespace ringwire::engine
