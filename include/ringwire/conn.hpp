@@ -90,6 +90,21 @@ class Conn {
   /// Bytes written and not yet taken by the kernel.
   [[nodiscard]] std::size_t outbound_size() const noexcept;
 
+  /// Stops receiving: no `on_traffic` and no `on_eof` comes until `resume`, and once what is under way has
+  /// arrived (it is kept), TCP slows the peer down. Twice is harmless.
+  ///
+  /// Timeouts, errors and our own close end a paused connection; bytes that were not offered can be read in
+  /// `on_close`. With nothing armed, the peer's reset is only noticed by the next send, or after `resume`.
+  ///
+  /// Example: `if (target.write(conn.next()) == Written::above_high_mark) conn.pause();` and, in the target's
+  /// `on_writable`, `source.resume();` — see examples/proxy.cpp.
+  void pause();
+  /// Receives again. What has arrived, or was left, is offered by `on_traffic` in the next lap, which does
+  /// not wait.
+  void resume();
+  /// Has `pause` been called, and `resume` not since?
+  [[nodiscard]] bool is_paused() const noexcept;
+
   /// Closes without loss: sends what is queued, then FIN, waits for the peer's FIN, then frees the
   /// descriptor.
   ///
@@ -110,6 +125,19 @@ class Conn {
   /// the kernel, in whatever parts; only a send that is under way while the timeout is first turned on counts
   /// as a whole.
   void set_idle_timeout(std::chrono::milliseconds timeout);
+
+  /// Closes with `Error::read_timeout` when nothing is received for this long; 0 = never. Time in which we do
+  /// not receive (paused, at `Options::inbound_limit`, after the peer's FIN) does not count. Replaces
+  /// `Options::read_timeout`, counting from now. Resolution, as below: 1 ms. May throw bad_alloc, as below.
+  void set_read_timeout(std::chrono::milliseconds timeout);
+
+  /// Resets with `Error::write_timeout` when bytes wait and the kernel takes none for this long; 0 = never.
+  /// Replaces `Options::write_timeout`, counting from now. A send under way counts as for `set_idle_timeout`.
+  void set_write_timeout(std::chrono::milliseconds timeout);
+
+  /// Closes without loss and with `Error::lifetime_ended` this long after it was opened; 0 = never. Replaces
+  /// `Options::lifetime`.
+  void set_lifetime(std::chrono::milliseconds time);
 
   /// The address of our end, as the kernel has it. Empty when the peer has already gone.
   [[nodiscard]] Address local_address() const;

@@ -16,6 +16,12 @@ enum class Error {
   closed,
   /// Nothing was received or sent for the connection's idle timeout.
   idle_timeout,
+  /// Nothing was received for the connection's read timeout, though we were receiving.
+  read_timeout,
+  /// Bytes waited, and the peer took none of them for the connection's write timeout.
+  write_timeout,
+  /// The connection has been open for as long as it may be.
+  lifetime_ended,
   /// The peer did not take our last bytes within `Options::close_timeout`.
   close_timeout,
   /// An exception left the handler; the connection was closed, nothing else.

@@ -61,6 +61,12 @@ struct Options {
 
   /// Close a connection on which nothing is received or sent for this long. See `Conn::set_idle_timeout`.
   std::chrono::milliseconds idle_timeout{0};
+  /// Close one that sends nothing for this long while we receive. See `Conn::set_read_timeout`.
+  std::chrono::milliseconds read_timeout{0};
+  /// Reset one that takes nothing of what waits for it for this long. See `Conn::set_write_timeout`.
+  std::chrono::milliseconds write_timeout{0};
+  /// Close one, without loss, this long after it was opened. See `Conn::set_lifetime`.
+  std::chrono::milliseconds lifetime{0};
   /// How long a closing connection may take to flush and to answer our FIN before it is reset. Must be at
   /// least 1 ms.
   std::chrono::milliseconds close_timeout{5'000};

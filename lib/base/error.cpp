@@ -24,6 +24,16 @@ std::string_view advice_for(Error error) {
       return "Nothing was received or sent for as long as Options::idle_timeout or Conn::set_idle_timeout "
              "allow. Raise "
              "it, or let the peers send something in between.";
+    case Error::read_timeout:
+      return "The peer sent nothing for as long as Options::read_timeout or Conn::set_read_timeout allow, "
+             "while we received. Raise it, or let the peer send something in between; Conn::pause stops the "
+             "clock.";
+    case Error::write_timeout:
+      return "The peer read nothing of what waited for it for as long as Options::write_timeout or "
+             "Conn::set_write_timeout allow, so it was reset. Raise it for peers that pause for long.";
+    case Error::lifetime_ended:
+      return "It was open for as long as Options::lifetime or Conn::set_lifetime allow; what was written was "
+             "delivered. The peer may connect again.";
     case Error::close_timeout:
       return "The peer did not read the rest, or did not close its side, in time. Raise "
              "Options::close_timeout if slow "
@@ -116,6 +126,12 @@ std::string_view name_of(Error error) {
       return "the connection or its loop is gone";
     case Error::idle_timeout:
       return "the connection was idle for too long";
+    case Error::read_timeout:
+      return "the peer sent nothing for too long";
+    case Error::write_timeout:
+      return "the peer took nothing for too long";
+    case Error::lifetime_ended:
+      return "the connection's time was over";
     case Error::close_timeout:
       return "the peer did not let the connection close in time";
     case Error::handler_failed:

@@ -27,7 +27,7 @@ void Connection::begin_close(std::error_code reason) noexcept {
   reason_ = reason;
   fin_wanted_ = true;
   if (fin_sent_ && eof_) return fail(reason);
-  close_deadline_ = shared_.now + base::to_nanoseconds(shared_.options.close_timeout);
+  milestone_ = shared_.now + base::to_nanoseconds(shared_.options.close_timeout);
   mark_due();
 }
 
@@ -39,7 +39,7 @@ void Connection::fail(std::error_code reason) noexcept {
   const bool reason_is_calm = !reason_ || reason_ == Error::end_of_stream;
   if (state_ == State::flushing && !outbound_.empty() && reason_is_calm && reason) reason_ = reason;
   state_ = State::ending;
-  close_deadline_ = 0;
+  milestone_ = 0;
   mark_due();
 }
 
@@ -75,21 +75,8 @@ void Connection::send_fin() noexcept {
 }
 
 void Connection::end_if_both_ended() noexcept {
-  if (state_ == State::open && fin_sent_ && eof_) begin_close(Error::end_of_stream);
-}
-
-kernel::Nanoseconds Connection::deadline() const noexcept {
-  if (state_ == State::ending) return 0;
-  if (state_ != State::open) return close_deadline_;
-  return idle_timeout_.count() == 0 ? 0 : active_at_ + base::to_nanoseconds(idle_timeout_);
-}
-
-void Connection::on_time(kernel::Nanoseconds now) noexcept {
-  const kernel::Nanoseconds due = deadline();
-  if (due == 0 || due > now) return;
-
-  if (state_ == State::open) return begin_close(Error::idle_timeout);
-  abandon(Error::close_timeout);
+  // Not before the handler knows: a pause may hold the peer's back, and the bytes before it.
+  if (state_ == State::open && fin_sent_ && eof_ && !happened_.eof) begin_close(Error::end_of_stream);
 }
 
 // ---- wait until nothing is lent

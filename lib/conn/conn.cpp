@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace ringwire {
 namespace {
@@ -38,6 +39,7 @@ Written Connection::queue(std::span<const Bytes> parts) {
     return Written::refused;
   if (size == 0) return above_high_mark_ ? Written::above_high_mark : Written::queued;
 
+  if (rare_ != nullptr && outbound_.empty()) rare_->taken_at = shared_.now;
   try {
     outbound_.append(shared_.chunks, parts);
   } catch (const std::bad_alloc&) {
@@ -86,6 +88,7 @@ std::size_t Conn::discard(std::size_t size) {
   const bool was_full = conn.is_inbound_full();
   conn.inbound_.discard(count);
   if (was_full && !conn.is_inbound_full()) conn.mark_due();  // There is room: receive again.
+  if (was_full) conn.note_receiving();
   return count;
 }
 
@@ -108,6 +111,26 @@ Written Conn::writev(std::span<const Bytes> parts) {
 
 std::size_t Conn::outbound_size() const noexcept {
   return self(*this).outbound_.size();
+}
+
+// ---- flow
+
+void Conn::pause() {
+  conn::Connection& conn = self(*this);
+  if (std::exchange(conn.paused_, true)) return;
+  conn.mark_due();  // The flush cancels the receive.
+}
+
+void Conn::resume() {
+  conn::Connection& conn = self(*this);
+  if (!std::exchange(conn.paused_, false)) return;
+  conn.resumed_ = true;
+  conn.note_receiving();
+  conn.mark_due();  // The flush arms the receive, and tells what was held back.
+}
+
+bool Conn::is_paused() const noexcept {
+  return self(*this).paused_;
 }
 
 // ---- life
@@ -136,6 +159,29 @@ void Conn::set_idle_timeout(std::chrono::milliseconds timeout) {
   conn.idle_timeout_ = timeout;
   conn.active_at_ = conn.shared_.now;
   conn.mark_due();  // The flush moves the timer.
+}
+
+void Conn::set_read_timeout(std::chrono::milliseconds timeout) {
+  RINGWIRE_REQUIRE(timeout.count() >= 0, "read timeout {} ms", timeout.count());
+  conn::Connection& conn = self(*this);
+  conn.rare().read_timeout = timeout;
+  conn.note_receiving();
+  conn.mark_due();
+}
+
+void Conn::set_write_timeout(std::chrono::milliseconds timeout) {
+  RINGWIRE_REQUIRE(timeout.count() >= 0, "write timeout {} ms", timeout.count());
+  conn::Connection& conn = self(*this);
+  conn.rare().write_timeout = timeout;
+  conn.rare().taken_at = conn.shared_.now;
+  conn.mark_due();
+}
+
+void Conn::set_lifetime(std::chrono::milliseconds time) {
+  RINGWIRE_REQUIRE(time.count() >= 0, "lifetime {} ms", time.count());
+  conn::Connection& conn = self(*this);
+  conn.rare().lifetime = time;
+  conn.mark_due();
 }
 
 // ---- who and where

@@ -9,17 +9,26 @@
 
 namespace ringwire::conn {
 
-Connection::Connection(std::uint32_t slot, std::uint32_t generation, Shared& shared, int fd,
-                       Origin origin) noexcept
+Connection::Connection(std::uint32_t slot, std::uint32_t generation, Shared& shared, int fd, Origin origin)
     : shared_{shared},
       fd_{fd},
       slot_{slot},
       generation_{generation},
       origin_{origin},
       active_at_{shared.now},
+      milestone_{shared.now},
       idle_timeout_{shared.options.idle_timeout} {
   RINGWIRE_ASSERT(fd >= 0);
-  mark_due();
+  const Options& options = shared.options;
+  if (options.read_timeout.count() != 0 || options.write_timeout.count() != 0 ||
+      options.lifetime.count() != 0) {
+    rare_ = std::make_unique<Rare>();
+    rare_->read_timeout = options.read_timeout;
+    rare_->write_timeout = options.write_timeout;
+    rare_->lifetime = options.lifetime;
+    rare_->received_at = shared.now;
+  }
+  mark_due();  // Last: nothing may throw once the list knows us.
 }
 
 Connection::~Connection() {
@@ -52,7 +61,17 @@ void Connection::mark_news() noexcept {
 }
 
 Happened Connection::take_news() noexcept {
-  return std::exchange(happened_, {});
+  Happened news = std::exchange(happened_, {});
+  if (paused_) {
+    happened_.traffic = std::exchange(news.traffic, false);
+    happened_.eof = std::exchange(news.eof, false);
+  }
+  return news;
+}
+
+Rare& Connection::rare() {
+  if (rare_ == nullptr) rare_ = std::make_unique<Rare>();
+  return *rare_;
 }
 
 void Connection::settle() noexcept {
@@ -76,13 +95,12 @@ void Connection::drain() noexcept {
 }
 
 void Connection::notify_closed(Done&& done) {
-  if (closed_callbacks_ == nullptr) closed_callbacks_ = std::make_unique<std::vector<Done>>();
-  closed_callbacks_->push_back(std::move(done));
+  rare().closed_callbacks.push_back(std::move(done));
 }
 
 std::vector<Done> Connection::take_closed_callbacks() noexcept {
-  if (closed_callbacks_ == nullptr) return {};
-  return std::move(*std::exchange(closed_callbacks_, nullptr));
+  if (rare_ == nullptr) return {};
+  return std::exchange(rare_->closed_callbacks, {});
 }
 
 void Connection::notify_sent(Done&& done) {

@@ -18,6 +18,7 @@
 #include "lib/conn/shared.hpp"
 #include "lib/uring/ring.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -38,11 +39,22 @@ struct Happened {
   bool drain = false;     // The engine stops.
 };
 
+/// What few connections have; made when it is first asked for. A timeout of 0 is none.
+struct Rare {
+  std::vector<Done> closed_callbacks;
+  std::chrono::milliseconds read_timeout{0};
+  std::chrono::milliseconds write_timeout{0};
+  std::chrono::milliseconds lifetime{0};
+  kernel::Nanoseconds received_at = 0;  // When bytes last came, or receiving went on.
+  kernel::Nanoseconds taken_at = 0;     // When the kernel last took some, or the first began to wait.
+};
+
 /// The private side of `ringwire::Conn`.
 class Connection : public Conn, public base::Link<Due>, public base::Link<News> {
  public:
-  /// Takes over the connected socket `fd`; marks itself due, to arm its receive.
-  Connection(std::uint32_t slot, std::uint32_t generation, Shared& shared, int fd, Origin origin) noexcept;
+  /// Takes over the connected socket `fd`; marks itself due, to arm its receive. May throw bad_alloc when
+  /// `Options` give it timeouts; then `fd` is left to the caller.
+  Connection(std::uint32_t slot, std::uint32_t generation, Shared& shared, int fd, Origin origin);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
@@ -54,12 +66,18 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   void arm_recv(uring::Ring& ring) noexcept;
   /// Takes back a buffer, the end of the stream, or the receive itself.
   void on_recv(const uring::Completion& done) noexcept;
-  /// Has so much arrived that the armed receive must be cancelled?
+  /// Must the armed receive be cancelled, because the handler paused, or so much has arrived?
   [[nodiscard]] bool wants_pause() const noexcept;
   /// Cancels the receive; what it has received by then still arrives.
   void arm_pause(uring::Ring& ring) noexcept;
   /// The cancel itself is done; the receive answers for itself.
   void on_pause(const uring::Completion& done) noexcept;
+  /// After `resume`: makes news of what the pause has held back. In the flush, so that a handler that pauses
+  /// and resumes without end holds up its loop by a lap at most.
+  void tell_held_back() noexcept;
+  /// Should the handler be told of the end of the stream now? If it has paused meanwhile, it will be told
+  /// later.
+  [[nodiscard]] bool claim_eof() noexcept;
 
   // send.cpp
   /// Should a send be armed?
@@ -95,13 +113,15 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   void on_close(const uring::Completion& done) noexcept;
   /// Closed, and nothing is lent any more: `on_close` can be told and the slot released.
   [[nodiscard]] bool is_closed() const noexcept { return state_ == State::ending && fd_ < 0 && armed_ == 0; }
-  /// When time changes something: idle, or the end of our patience. 0 = never.
+
+  // timeouts.cpp
+  /// When time changes something: the first timeout, or the end of our patience. 0 = never.
   [[nodiscard]] kernel::Nanoseconds deadline() const noexcept;
   /// Looks at the clock; may begin to close.
   void on_time(kernel::Nanoseconds now) noexcept;
 
   // For the loop's react.
-  /// What the handler is to be told, in the order of the fields. Clears it.
+  /// What the handler is to be told, in the order of the fields. Clears it, but for what a pause holds back.
   [[nodiscard]] Happened take_news() noexcept;
   /// The handler has returned: leftovers are copied and the held buffer goes home.
   void settle() noexcept;
@@ -156,6 +176,13 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   void judge_eof(bool sent_short) noexcept;
   [[nodiscard]] bool is_inbound_full() const noexcept;
   [[nodiscard]] Written queue(std::span<const Bytes> parts);
+  [[nodiscard]] Rare& rare();
+  void note_receiving() noexcept;
+  [[nodiscard]] bool sends_in_full() const noexcept;
+  [[nodiscard]] kernel::Nanoseconds idle_deadline() const noexcept;
+  [[nodiscard]] kernel::Nanoseconds read_deadline() const noexcept;
+  [[nodiscard]] kernel::Nanoseconds write_deadline() const noexcept;
+  [[nodiscard]] kernel::Nanoseconds lifetime_deadline() const noexcept;
 
   struct Context {
     void* object;
@@ -176,6 +203,8 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   std::uint32_t send_size_ = 0;  // Bytes the kernel was lent.
   bool send_in_full_ = true;     // And not to come back before all of them are gone.
   bool recv_starved_ = false;    // The pool was empty: look for data before the next buffer.
+  bool paused_ = false;          // By the handler: nothing is received, and nothing told of what was.
+  bool resumed_ = false;         // No longer, and what was held back is to be told.
   bool closed_by_us_ = false;    // Not by the network.
   bool eof_ = false;             // The peer's FIN has come.
   bool fin_wanted_ = false;      // Ours is to follow the last byte.
@@ -185,11 +214,11 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
       false;  // The last send ended before its last byte: the next one tells whether that was the end.
   bool eof_doubted_ = false;  // Until then an end of the stream may be what a reset looks like.
   std::error_code reason_;
-  kernel::Nanoseconds active_at_;           // When bytes last moved.
-  kernel::Nanoseconds close_deadline_ = 0;  // 0 unless closing.
+  kernel::Nanoseconds active_at_;  // When bytes last moved.
+  kernel::Nanoseconds milestone_;  // Open: when it opened. Closing: when our patience ends.
   std::chrono::milliseconds idle_timeout_;
   Context context_{};
-  std::unique_ptr<std::vector<Done>> closed_callbacks_;
+  std::unique_ptr<Rare> rare_;
 };
 
 }  // namespace ringwire::conn

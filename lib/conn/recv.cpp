@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <new>
+#include <utility>
 
 namespace ringwire::conn {
 
@@ -18,7 +19,7 @@ bool Connection::is_inbound_full() const noexcept {
 bool Connection::wants_recv() const noexcept {
   if (armed(recv_bit) || eof_) return false;
   // While closing we go on receiving, to see the peer's FIN or reset; the bytes are dropped.
-  return state_ == State::open ? !is_inbound_full() : state_ != State::ending;
+  return state_ == State::open ? !paused_ && !is_inbound_full() : state_ != State::ending;
 }
 
 void Connection::arm_recv(uring::Ring& ring) noexcept {
@@ -80,6 +81,7 @@ void Connection::note_eof() noexcept {
 
 void Connection::take_bytes(std::uint16_t bid, std::size_t size) noexcept {
   active_at_ = shared_.now;
+  note_receiving();
   // After a reset that a send has met first, what came before it still counts.
   if (!offers_traffic()) return shared_.pool.give_back(bid);
 
@@ -94,7 +96,8 @@ void Connection::take_bytes(std::uint16_t bid, std::size_t size) noexcept {
 }
 
 bool Connection::wants_pause() const noexcept {
-  return state_ == State::open && armed(recv_bit) && !armed(pause_bit) && is_inbound_full();
+  if (state_ != State::open || !armed(recv_bit) || armed(pause_bit)) return false;
+  return paused_ || is_inbound_full();
 }
 
 void Connection::arm_pause(uring::Ring& ring) noexcept {
@@ -112,6 +115,22 @@ void Connection::on_pause(const uring::Completion& done) noexcept {
 
   take_back(pause_bit);
   mark_due();
+}
+
+// What the handler has left is offered once more, too: it may have paused because it could not use it yet.
+void Connection::tell_held_back() noexcept {
+  if (!std::exchange(resumed_, false) || paused_) return;
+  if (inbound_.size() > 0) happened_.traffic = true;
+  if (happened_.traffic || happened_.eof) mark_news();
+}
+
+bool Connection::claim_eof() noexcept {
+  if (paused_) {
+    happened_.eof = true;
+    return false;
+  }
+  mark_due();  // The flush closes what has both FINs behind it, once the handler knows.
+  return true;
 }
 
 }  // namespace ringwire::conn

@@ -39,8 +39,8 @@ void Connection::arm_send(uring::Ring& ring) noexcept {
     send_size_ = static_cast<std::uint32_t>(outbound_.front().size());
   }
   // A send in full is one completion for all of it, but tells nothing before its end: a slow reader would
-  // look idle.
-  send_in_full_ = idle_timeout_.count() == 0;
+  // look idle, or dead.
+  send_in_full_ = sends_in_full();
   if (!send_in_full_) uring::allow_short(sqe);
   lend(send_bit);
 }
@@ -61,6 +61,7 @@ void Connection::on_send(const uring::Completion& done) noexcept {
   // A send in full that was short is no failure yet; the rest goes out with the next one, which tells why.
   judge_eof(send_in_full_ && static_cast<std::uint32_t>(done.res) < send_size_);
   active_at_ = shared_.now;
+  if (rare_ != nullptr) rare_->taken_at = shared_.now;
   outbound_.consume(shared_.chunks, static_cast<std::size_t>(done.res));
   if (outbound_.has_done()) mark_news();
   if (above_high_mark_ && outbound_.size() <= shared_.options.outbound_low_mark) {

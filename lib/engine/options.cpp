@@ -64,6 +64,9 @@ std::error_code check_options(const Options& options) {
   Checker check;
   check.between("loops", number(options.loops), 0, 1024);
   check.between("idle_timeout", options.idle_timeout.count(), 0, most_milliseconds);
+  check.between("read_timeout", options.read_timeout.count(), 0, most_milliseconds);
+  check.between("write_timeout", options.write_timeout.count(), 0, most_milliseconds);
+  check.between("lifetime", options.lifetime.count(), 0, most_milliseconds);
   check.between("close_timeout", options.close_timeout.count(), 1, most_milliseconds);
   check.between("stop_timeout", options.stop_timeout.count(), 0, most_milliseconds);
   check.between("connections_max", number(options.connections_max), 1, 1 << 24);

@@ -33,6 +33,7 @@ bool Loop::make_room(unsigned count) noexcept {
 }
 
 void Loop::flush_connection(Client& client) noexcept {
+  client.tell_held_back();
   if (client.wants_fin()) client.send_fin();
   client.end_if_both_ended();
   if (client.wants_close()) {

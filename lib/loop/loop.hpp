@@ -39,12 +39,11 @@ namespace ringwire::loop {
 /// A connection and its timer.
 struct Client final : conn::Connection {
   /// As Connection.
-  Client(std::uint32_t slot, std::uint32_t generation, conn::Shared& shared, int fd,
-         conn::Origin origin) noexcept
+  Client(std::uint32_t slot, std::uint32_t generation, conn::Shared& shared, int fd, conn::Origin origin)
       : Connection{slot, generation, shared, fd, origin},
         timer{uring::Token{uring::Op::none, generation, slot}.pack()} {}
 
-  /// Idle, or closing for too long.
+  /// For the first of its timeouts.
   Timer timer;
 };
 

@@ -46,7 +46,7 @@ void Loop::react_to(Client& client) noexcept {
   if (happened.traffic && client.offers_traffic()) {
     tell(client, "on_traffic", [&] { return handler.on_traffic(client); });
   }
-  if (happened.eof && client.is_open()) {
+  if (happened.eof && client.is_open() && client.claim_eof()) {
     tell(client, "on_eof", [&] { return handler.on_eof(client); });
   }
   if (happened.writable && client.is_open() && client.claim_writable()) {

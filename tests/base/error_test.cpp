@@ -18,7 +18,7 @@ const std::vector<Error> all_errors{
     Error::end_of_stream,   Error::closed,         Error::idle_timeout,       Error::close_timeout,
     Error::handler_failed,  Error::engine_stopped, Error::invalid_address,    Error::unsupported_protocol,
     Error::invalid_option,  Error::kernel_too_old, Error::io_uring_forbidden, Error::memlock_too_small,
-    Error::lockdown_failed,
+    Error::lockdown_failed, Error::read_timeout,   Error::write_timeout,      Error::lifetime_ended,
 };
 
 std::error_code code_of(std::errc error) {

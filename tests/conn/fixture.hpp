@@ -36,6 +36,7 @@ class ConnFixture {
   void flush() {
     pool.publish();
     while (conn::Connection* due = shared.due.pop_front()) {
+      due->tell_held_back();
       if (due->wants_fin()) due->send_fin();
       due->end_if_both_ended();
       if (due->wants_close()) {

@@ -228,3 +228,159 @@ TEST_CASE("a cancel that comes too late for the receive is harmless", "[recv]") 
   const auto again = at.kernel.take(Op::recv);
   REQUIRE(again);
 }
+
+TEST_CASE("a paused connection cancels its receive, keeps what still comes, and tells nothing", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  at.conn->pause();
+  CHECK(at.conn->is_paused());
+  at.lap();
+  const auto cancel = at.kernel.take(Op::pause);
+  REQUIRE(cancel);
+  CHECK(cancel->sqe.addr == recv->sqe.user_data);
+  REQUIRE(at.kernel.receive(*recv, "late"));
+  at.kernel.complete(*recv, 0);
+  at.kernel.complete(*cancel, -ENOENT);
+  at.step();
+  const auto held_back = at.conn->take_news();
+  CHECK_FALSE(held_back.traffic);
+  CHECK_FALSE(held_back.eof);
+  at.conn->settle();
+  at.lap();
+  CHECK_FALSE(at.kernel.take(Op::recv));
+  CHECK(at.peek() == "late");
+
+  at.conn->resume();
+  CHECK_FALSE(at.conn->is_paused());
+  const auto told = at.conn->take_news();
+  CHECK(told.traffic);
+  CHECK(told.eof);
+}
+
+TEST_CASE("resume makes news of what was held back in the next flush, and receives again", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  at.conn->pause();
+  REQUIRE(at.kernel.receive(*recv, "held"));
+  at.step();
+  CHECK_FALSE(at.conn->take_news().traffic);
+  at.conn->settle();
+  while (at.shared.news.pop_front() != nullptr) {
+  }
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::pause), 0);
+  at.kernel.complete(*recv, -ECANCELED);
+  at.step();
+  at.lap();
+
+  at.conn->resume();
+  CHECK(at.shared.news.empty());
+  at.lap();
+  CHECK(at.shared.news.pop_front() == at.conn.get());
+  CHECK(at.conn->take_news().traffic);
+  const auto again = at.kernel.take(Op::recv);
+  CHECK(again);
+}
+
+TEST_CASE("resume offers what the handler had left, and tells nothing when there is nothing", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  REQUIRE(at.kernel.receive(*at.kernel.take(Op::recv), "left"));
+  at.step();
+  CHECK(at.conn->take_news().traffic);
+  at.conn->settle();
+  at.conn->pause();
+  at.conn->resume();
+  at.lap();
+  CHECK(at.conn->take_news().traffic);
+
+  ConnFixture empty;
+  empty.conn->resume();  // It was not paused.
+  empty.conn->pause();
+  empty.conn->pause();
+  empty.conn->resume();
+  empty.lap();
+  CHECK(empty.shared.news.empty());
+  CHECK(empty.kernel.take(Op::recv));
+}
+
+TEST_CASE("a connection paused once more before the flush stays silent", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  at.conn->pause();
+  REQUIRE(at.kernel.receive(*at.kernel.take(Op::recv), "held"));
+  at.step();
+  at.conn->settle();
+  while (at.shared.news.pop_front() != nullptr) {
+  }
+  at.conn->resume();
+  at.conn->pause();
+  at.lap();
+  CHECK(at.shared.news.empty());
+  CHECK_FALSE(at.conn->take_news().traffic);
+}
+
+TEST_CASE("an end that came with the bytes waits, when their on_traffic paused", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  REQUIRE(at.kernel.receive(*recv, "last"));
+  at.kernel.complete(*recv, 0);
+  at.step();
+  CHECK(at.conn->take_news().eof);
+  at.conn->pause();  // In on_traffic.
+  CHECK_FALSE(at.conn->claim_eof());
+  at.conn->settle();
+  at.conn->resume();
+  at.lap();
+  CHECK(at.conn->take_news().eof);
+  CHECK(at.conn->claim_eof());
+}
+
+TEST_CASE("both ends of the stream behind it, a paused connection waits until its handler knows", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  at.conn->pause();
+  at.conn->shutdown_write();
+  at.kernel.complete(*recv, 0);
+  at.step();
+  at.lap();
+  at.lap();
+  CHECK(at.conn->is_open());
+  at.conn->resume();
+  at.lap();
+  CHECK(at.conn->is_open());
+  CHECK(at.conn->take_news().eof);
+  CHECK(at.conn->claim_eof());
+  at.lap();
+  CHECK_FALSE(at.conn->is_open());
+}
+
+TEST_CASE("a paused connection that closes receives again, to see the peer's FIN", "[recv]") {
+  ConnFixture at;
+  at.conn->pause();
+  at.lap();
+  CHECK_FALSE(at.kernel.take(Op::recv));
+  at.conn->close();
+  at.lap();
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  REQUIRE(recv);
+  at.kernel.complete(*recv, 0);
+  at.step();
+  CHECK(at.conn->wants_close());
+}
+
+TEST_CASE("a reset ends a paused connection, too", "[recv]") {
+  ConnFixture at;
+  at.lap();
+  const auto recv = at.kernel.take(Op::recv);
+  at.conn->pause();
+  at.kernel.complete(*recv, -ECONNRESET);
+  at.step();
+  CHECK_FALSE(at.conn->is_open());
+  CHECK(at.conn->reason() == std::errc::connection_reset);
+}

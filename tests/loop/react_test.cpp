@@ -225,3 +225,64 @@ TEST_CASE("a truncated stream does not pass for a whole one: a reset met by a sh
           Words{"open", "close:" + std::make_error_code(std::errc::connection_reset).message()});
   }
 }
+
+TEST_CASE("a paused connection is told nothing, and after resume everything, in order", "[react]") {
+  LoopFixture at;
+  Conn* paused = nullptr;
+  at.notebook.traffic = [&](Conn& conn) {
+    if (ringwire::to_text(conn.next()) != "stop") return Action::none;
+    paused = &conn;
+    conn.pause();
+    return Action::none;
+  };
+  const Request recv = at.connect(20);
+  REQUIRE(at.kernel.receive(recv, "stop"));
+  at.lap();
+  REQUIRE(at.kernel.receive(recv, "more"));
+  at.kernel.complete(recv, 0);
+  at.lap();
+  at.lap();
+  CHECK(at.notebook.events == Words{"open", "traffic:stop"});
+  CHECK(at.kernel.free_buffers() == 1024);
+  paused->resume();
+  at.lap();
+  CHECK(at.notebook.events == Words{"open", "traffic:stop", "traffic:more", "eof"});
+}
+
+TEST_CASE("a handler that pauses and resumes without taking anything does not hold up its loop", "[react]") {
+  LoopFixture at;
+  at.notebook.traffic = [&](Conn& conn) {
+    conn.pause();
+    conn.resume();
+    return Action::none;
+  };
+  const Request recv = at.connect(20);
+  REQUIRE(at.kernel.receive(recv, "x"));
+  at.lap();
+  at.lap();
+  const std::size_t events = at.notebook.events.size();
+  CHECK(events > 2);
+  CHECK(events < 10);
+  at.notebook.traffic = [](Conn& conn) {
+    conn.discard();
+    return Action::none;
+  };
+}
+
+TEST_CASE("a paused connection is drained and told of room like any other", "[react]") {
+  LoopFixture at{{.outbound_high_mark = 4, .outbound_low_mark = 2}};
+  at.notebook.open = [](Conn& conn) {
+    conn.write("hello");
+    conn.pause();
+    return Action::none;
+  };
+  at.kernel.complete(*at.accept, 20, IORING_CQE_F_MORE);
+  at.lap();
+  CHECK_FALSE(at.kernel.take(Op::recv));
+  at.kernel.complete(at.kernel.take(Op::send).value(), 5);
+  at.lap();
+  CHECK(at.notebook.events == Words{"open", "writable"});
+  at.loop.request_stop();
+  at.lap();
+  CHECK(at.notebook.events == Words{"open", "writable", "drain"});
+}

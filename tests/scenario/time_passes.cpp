@@ -155,6 +155,72 @@ TEST_CASE("set_idle_timeout gives one connection its own time, and 0 turns it of
   CHECK(handler.record().closed == 1);
 }
 
+TEST_CASE("a peer that sends nothing is closed with read_timeout, though we send", "[features]") {
+  RecordingHandler handler;
+  Options options = quiet();
+  options.read_timeout = milliseconds{150};
+  TestServer server{handler, options};
+  const auto start = Clock::now();
+  Client client{server.address()};
+  const ConnRef ref = handler.first_ref();
+  while (handler.record().closed == 0 && Clock::now() - start < patience) {
+    ref.write("news");
+    if (client.receive_exactly(4).size() < 4) break;
+    static_cast<void>(client.expect_silence(milliseconds{10}));
+    if (client.at_eof()) break;
+  }
+  CHECK(Clock::now() - start >= milliseconds{149});
+  client.close();
+  REQUIRE(handler.wait_closed(1));
+  server.stop();
+  CHECK(handler.record().reasons.front() == Error::read_timeout);
+}
+
+TEST_CASE("a peer that reads nothing is reset with write_timeout; one that reads slowly is not") {
+  RecordingHandler handler;
+  handler.open = [](Conn& conn) {
+    conn.write(std::string(8 << 20, 'x'));
+    return Action::none;
+  };
+  handler.tick = []() -> Tick { return {milliseconds{10}}; };
+  Options options = quiet();
+  options.write_timeout = milliseconds{1000};
+  options.ticker = true;
+  TestServer server{handler, options};
+  Client dead{server.address(), 16 * 1024};
+  Client slow{server.address(), 16 * 1024};
+  REQUIRE(handler.wait_opened(2));
+  std::size_t received = 0;
+  for (std::size_t tick = 1; received < 8 << 20 && slow.ok(); ++tick) {
+    REQUIRE(handler.wait([&](const Record& record) { return record.ticks >= tick; }));
+    received += slow.receive_exactly(64 * 1024).size();
+  }
+  CHECK(received == 8 << 20);
+  REQUIRE(handler.wait_closed(1));
+  CHECK(handler.record().reasons.front() == Error::write_timeout);
+  CHECK(dead.expect_reset());
+  CHECK(slow.ok());
+}
+
+TEST_CASE("a connection's lifetime ends while it is busy, and what was written arrives", "[features]") {
+  RecordingHandler handler;
+  handler.traffic = echo;
+  Options options = quiet();
+  options.lifetime = milliseconds{200};
+  TestServer server{handler, options};
+  const auto start = Clock::now();
+  Client client{server.address()};
+  std::size_t rounds = 0;
+  for (; client.exchange("x") == "x"; ++rounds) REQUIRE(Clock::now() - start < patience);
+  CHECK(rounds > 1);
+  CHECK(client.expect_eof());
+  CHECK(Clock::now() - start >= milliseconds{199});
+  client.close();
+  REQUIRE(handler.wait_closed(1));
+  server.stop();
+  CHECK(handler.record().reasons.front() == Error::lifetime_ended);
+}
+
 TEST_CASE("a hundred idle connections are all closed in time", "[features]") {
   RecordingHandler handler;
   Options options = quiet();

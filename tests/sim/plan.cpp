@@ -31,6 +31,9 @@ void draw_options(Choices& choices, Plan& plan) {
   options.mailbox_max = pick(choices, std::array<std::size_t, 3>{1000, 1000, 2});
   options.backlog = pick(choices, std::array<int, 2>{16, 2});
   options.idle_timeout = milliseconds{pick(choices, std::array{0, 0, 60})};
+  options.read_timeout = milliseconds{pick(choices, std::array{0, 0, 0, 50})};
+  options.write_timeout = milliseconds{pick(choices, std::array{0, 0, 0, 40})};
+  options.lifetime = milliseconds{pick(choices, std::array{0, 0, 0, 0, 200})};
   options.close_timeout = milliseconds{pick(choices, std::array{5000, 30})};
   options.stop_timeout = milliseconds{pick(choices, std::array{1000, 0, 30})};
   options.tcp_keepalive = std::chrono::seconds{pick(choices, std::array{0, 30})};
@@ -159,6 +162,7 @@ Plan draw_plan(Choices& choices, Scenario scenario) {
   plan.act_rate = pick(choices, std::array<std::uint32_t, 3>{150, 50, 400});
   plan.stop_rate = pick(choices, std::array<std::uint32_t, 3>{0, 0, 10});
   plan.close_rate = pick(choices, std::array<std::uint32_t, 4>{20, 0, 5, 100});
+  plan.pause_rate = pick(choices, std::array<std::uint32_t, 3>{0, 50, 300});
   plan.write_max = pick(choices, std::array<std::uint32_t, 3>{400, 50, 1500});
   plan.may_dial = choices.draw(2) == 1;
   bend(plan, scenario);

@@ -54,11 +54,18 @@ struct Plan {
   std::uint32_t act_rate = 150;   // Of 1,000 steps: a client or another thread does something.
   std::uint32_t stop_rate = 0;    // Of 1,000 acts: the engine is told to stop.
   std::uint32_t close_rate = 20;  // Of 1,000 events: the handler closes, aborts, throws.
+  std::uint32_t pause_rate = 0;   // Of 1,000 events: the handler pauses the connection.
   std::uint32_t write_max = 400;  // Bytes the handler writes at once.
   bool may_dial = true;
   std::vector<std::string_view> addresses{"tcp4://:9000"};  // Where the engine listens.
   bool has_dead_socket = false;  // A server that was killed has left its file at the unix path.
   bool may_not_start = false;    // Something is made to fail from the first call on.
+
+  /// May the clock close a connection of which nothing else is known?
+  [[nodiscard]] bool times_out() const noexcept {
+    return options.idle_timeout.count() != 0 || options.read_timeout.count() != 0 ||
+           options.write_timeout.count() != 0 || options.lifetime.count() != 0;
+  }
 
   /// Tells the kernel its part.
   void apply(sim::Simulation& world) const;

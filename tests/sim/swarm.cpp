@@ -162,6 +162,7 @@ void Swarm::act_of_thread() {
         ++posts_run_;
         if (conn == nullptr || link.closing) return;
         if (link.closed) violate("a handle found a connection after its on_close");
+        pause_or_resume(*conn, link);
         write(*conn, link);
       });
   }
@@ -249,8 +250,8 @@ void Swarm::calm_down() {
     const bool goes_on = world_.step();
     check_clients();
     if (const std::string trouble = world_.trouble(); !trouble.empty()) violate(trouble);
-    if (steps % 256 == 1) say_goodbye();
     if (world_.was_quiet()) check_quiet();
+    if (steps % 256 == 1) say_goodbye();
     if (!asked && !stop_asked_ && steps > calm_steps_max / 2)
       return violate("somebody does not get away: " + stragglers());
     if (!asked && (everybody_left() || stop_asked_)) {
@@ -274,6 +275,14 @@ void Swarm::say_goodbye() {
   }
   for (Link& link : links_) {
     if (!link.opened || link.closed) continue;
+    // Half of those who are paused go on, the others must get away as they are.
+    if (link.paused && link.peer % 2 == 0) {
+      ++posted_;
+      link.ref.post([this, &link](Conn* conn) {
+        ++posts_run_;
+        if (conn != nullptr) pause_or_resume(*conn, link);
+      });
+    }
     link.close_asked = true;
     link.ref.close();
   }
@@ -354,7 +363,9 @@ std::string Swarm::idle_fault(const Link& link) {
   const kernel::sim::Stream& stream = *peer.stream();
   const unsigned side = 1 - peer.side();
   if (stream.is_closed(side)) return {};
-  const bool has_room = options.inbound_limit == 0 || link.conn->inbound_size() < options.inbound_limit;
+  if (link.paused != link.conn->is_paused()) return "is paused, or not, and nobody asked for it";
+  const bool has_room =
+      !link.paused && (options.inbound_limit == 0 || link.conn->inbound_size() < options.inbound_limit);
   if (has_room && stream.arrived(side) > 0) return "has bytes to be received";
   // While a send may still tell that the end is a reset, the handler waits with us.
   const bool is_sure = link.conn->outbound_size() == 0;

@@ -76,6 +76,7 @@ class Swarm : public Handler {
     bool lazy = false;          // Its handler reads nothing until everybody wants to leave.
     bool close_asked = false;   // Through a handle.
     bool may_time_out = false;  // The clock may close it, and nobody can see that from outside.
+    bool paused = false;        // By the handler.
     bool outside = false;       // Only another thread writes to it, with ConnRef::write.
     bool has_gap = false;       // Such a write was refused or came too late.
     bool above = false;         // A write was answered above_high_mark, and on_writable has not come.
@@ -114,6 +115,7 @@ class Swarm : public Handler {
   // The handler's whims, swarm_handler.cpp.
   void take(Conn& conn, Link& link);
   void write(Conn& conn, Link& link);
+  void pause_or_resume(Conn& conn, Link& link);
   void note_written(Link& link, Written answer, std::size_t size);
   [[nodiscard]] Action whim(Conn& conn, Link& link);
   void check_limits(Conn& conn);

@@ -26,7 +26,7 @@ Action Swarm::on_open(Conn& conn) {
   link.conn = &conn;
   conn.emplace_context<std::size_t>(link.peer);
   ++outcome_.connections;
-  link.may_time_out = plan_.options.idle_timeout.count() != 0;
+  link.may_time_out = plan_.times_out();
   return react_open(conn, link);
 }
 
@@ -34,6 +34,7 @@ Action Swarm::on_traffic(Conn& conn) {
   Link& link = link_of(conn);
   if (!link.opened || link.closed) violate("on_traffic outside of a connection's life");
   if (link.closing) violate("on_traffic after the handler closed");
+  if (link.paused) violate("on_traffic while paused");
   if (conn.context<std::size_t>() == nullptr || *conn.context<std::size_t>() != link.peer)
     violate("a context was lost");
   check_limits(conn);
@@ -44,6 +45,7 @@ Action Swarm::on_eof(Conn& conn) {
   Link& link = link_of(conn);
   if (link.eof) violate("on_eof came twice");
   if (link.closed) violate("on_eof after on_close");
+  if (link.paused) violate("on_eof while paused");
   link.eof = true;
   const sim::SimPeer& peer = world_.peers()[link.peer];
   const std::size_t got = link.expected + conn.inbound_size();
@@ -107,6 +109,7 @@ Action Swarm::react_open(Conn& conn, Link& link) {
 
 Action Swarm::react_traffic(Conn& conn, Link& link) {
   take(conn, link);
+  pause_or_resume(conn, link);
   if (choices_.draw(2) == 0) write(conn, link);
   return whim(conn, link);
 }
@@ -122,6 +125,7 @@ Action Swarm::react_eof(Conn& conn, Link& link) {
 
 Action Swarm::react_writable(Conn& conn, Link& link) {
   if (choices_.draw(2) == 0) write(conn, link);
+  pause_or_resume(conn, link);
   return whim(conn, link);
 }
 
@@ -163,6 +167,15 @@ void Swarm::take(Conn& conn, Link& link) {
     default:
       while (const auto bytes = conn.next(7)) expect(link, *bytes);
   }
+}
+
+void Swarm::pause_or_resume(Conn& conn, Link& link) {
+  if (conn.is_paused() != link.paused) violate("is_paused says something else than was asked for");
+  if (link.paused ? choices_.draw(2) == 0 : choices_.chance(plan_.pause_rate)) {
+    link.paused = !link.paused;
+    link.paused ? conn.pause() : conn.resume();
+  }
+  if (calm_ && std::exchange(link.paused, false)) conn.resume();
 }
 
 void Swarm::expect(Link& link, Bytes bytes) {
@@ -220,10 +233,24 @@ Action Swarm::whim(Conn& conn, Link& link) {
     case 3:
       conn.shutdown_write();
       return Action::none;
-    case 4:
+    case 4: {
       link.may_time_out = true;
-      conn.set_idle_timeout(std::chrono::milliseconds{choices_.draw(40)});
+      const std::chrono::milliseconds time{choices_.draw(40)};
+      switch (choices_.draw(4)) {
+        case 0:
+          conn.set_idle_timeout(time);
+          break;
+        case 1:
+          conn.set_read_timeout(time);
+          break;
+        case 2:
+          conn.set_write_timeout(time);
+          break;
+        default:
+          conn.set_lifetime(time);
+      }
       return Action::none;
+    }
     default:
       link.closing = true;
       throw std::runtime_error("a whim");
