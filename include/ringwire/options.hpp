@@ -91,6 +91,9 @@ struct Options {
   /// Posts that may wait for one loop; more are answered `std::errc::resource_unavailable_try_again`. At
   /// least 1.
   std::size_t mailbox_max = 1 << 20;
+  /// Scheduled tasks that may wait for one loop (`LoopRef::schedule`); more are refused with
+  /// `std::errc::resource_unavailable_try_again`. 0 to 16,777,216. Reason: memory, about 176 bytes each.
+  std::size_t timers_max = 1 << 20;
 
   // -- sockets
 

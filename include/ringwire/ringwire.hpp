@@ -14,3 +14,4 @@
 #include <ringwire/loop_ref.hpp>
 #include <ringwire/options.hpp>
 #include <ringwire/run.hpp>
+#include <ringwire/timer_ref.hpp>

@@ -140,7 +140,7 @@ void LoopWork::wake_up() {
   const std::error_code error = loop_.post(Wakeup(*this));
   waking_ = false;
   woken_ = !error;
-  // With a full mailbox the work stays queued: the loop is busy, and the next event runs it.
+  // The only other answer is that there is room: a loop's own posts are never refused for want of it.
   if (error == Error::closed) drop_all();
 }
 

@@ -36,12 +36,12 @@ class Mailbox {
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
 
-  /// Adds `mail`. Any thread. Letters of one thread keep their order. May throw bad_alloc; then nothing was
-  /// added.
-  [[nodiscard]] Posted post(T&& mail) {
+  /// Adds `mail`; with `beyond_max` also when there is no room, for who has a bound of his own. Any thread.
+  /// Letters of one thread keep their order. May throw bad_alloc; then nothing was added.
+  [[nodiscard]] Posted post(T&& mail, bool beyond_max = false) {
     const std::lock_guard lock(mutex_);
     if (closed_) return Posted::closed;
-    if (waiting_.size() >= max_) return Posted::full;
+    if (waiting_.size() >= max_ && !beyond_max) return Posted::full;
     waiting_.push_back(std::move(mail));
     if (waiting_.size() > 1) return Posted::queued;
     has_mail_.store(true, std::memory_order_release);

@@ -89,6 +89,9 @@ class SlotTable {
   /// How many objects there are.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
+  /// Slots from here on were never used: to walk the table in pieces.
+  [[nodiscard]] std::uint32_t slots_end() const noexcept { return fresh_; }
+
   /// How many there can be.
   [[nodiscard]] std::size_t max() const noexcept { return max_; }
 

@@ -41,6 +41,7 @@ void Loop::dispatch(const uring::Completion& done) noexcept {
       return;  // It has woken us; why is in the mailbox.
     case uring::Op::none:
     case uring::Op::probe:
+    case uring::Op::timer:
     case uring::Op::handoff_send:
       break;
   }

@@ -25,7 +25,7 @@ constexpr std::uint64_t stop_token = UINT64_MAX - 1;
 Loop::Loop(const Surroundings& surroundings, std::size_t index, bool has_balancer)
     : with_{surroundings},
       index_{index},
-      mailbox_{std::make_shared<Mailbox>(with_.kernel, with_.options.mailbox_max)},
+      mailbox_{std::make_shared<Mailbox>(with_.kernel, with_.options.mailbox_max, with_.options.timers_max)},
       ring_{with_.kernel},
       pool_{with_.kernel, recv_bgid},
       shared_{.kernel = with_.kernel,
@@ -41,7 +41,9 @@ Loop::Loop(const Surroundings& surroundings, std::size_t index, bool has_balance
       dialing_{dialing_max},
       tick_timer_{tick_token},
       stop_timer_{stop_token},
-      has_balancer_{has_balancer} {}
+      has_balancer_{has_balancer} {
+  mailbox_->timers().attach(wheel_);
+}
 
 Loop::~Loop() {
   close();
@@ -93,6 +95,7 @@ bool Loop::lap() {
 void Loop::close() noexcept {
   std::vector<Mail> rest;
   mailbox_->close(rest);
+  mailbox_->timers().close();
   for (Mail& letter : rest) guard("a posted task", [&] { letter(nullptr, Error::closed); });
   wheel_.cancel(tick_timer_);
   wheel_.cancel(stop_timer_);
@@ -104,7 +107,7 @@ void Loop::close() noexcept {
 
 bool Loop::has_work() const noexcept {
   return more_completions_ || queue_full_ || ring_.has_overflow() || mailbox_->has_mail() ||
-         !shared_.due.empty() || !shared_.news.empty() || !gone_.empty() ||
+         mailbox_->timers().has_news() || !shared_.due.empty() || !shared_.news.empty() || !gone_.empty() ||
          stop_requested_.load(std::memory_order_relaxed) != stopping_ ||
          (stopping_ && is_empty() &&
           !cancel_all_armed_);  // The last connection left; what the loop armed is next.
@@ -138,6 +141,7 @@ void Loop::reap() noexcept {
 
 void Loop::read_mail() noexcept {
   if (stop_requested_.load(std::memory_order_acquire) && !stopping_) begin_stop();
+  if (mailbox_->timers().has_news()) mailbox_->timers().take_news();
   for (unsigned round = 0; round < mail_rounds_max && mailbox_->has_mail(); ++round) {
     mailbox_->take(letters_);
     for (Mail& letter : letters_) {

@@ -166,6 +166,7 @@ class Loop {
   void on_connect_cancel(const uring::Completion& done) noexcept;
   // time.cpp
   void on_timer(Timer& timer) noexcept;
+  void run_scheduled(Timer& timer) noexcept;
   void tick() noexcept;
   [[nodiscard]] std::int64_t wait_time() noexcept;
   // stop.cpp

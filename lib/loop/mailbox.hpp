@@ -9,6 +9,7 @@
 
 #include "lib/base/mailbox.hpp"
 #include "lib/kernel/kernel.hpp"
+#include "lib/loop/timers.hpp"
 
 #include <cstddef>
 #include <mutex>
@@ -25,12 +26,18 @@ using Mail = Function<void(Loop* loop, std::error_code refused)>;
 /// The mailbox of one loop.
 class Mailbox {
  public:
-  /// Room for `max` letters.
-  Mailbox(kernel::Kernel& kernel, std::size_t max) noexcept : kernel_{kernel}, mail_{max} {}
+  /// Room for `max` letters and `timers_max` scheduled tasks.
+  Mailbox(kernel::Kernel& kernel, std::size_t max, std::size_t timers_max = 0) noexcept
+      : kernel_{kernel}, mail_{max}, timers_{kernel, timers_max} {}
 
   /// Leaves a letter and wakes the loop if need be. Any thread. When refused (`Error::closed`, or EAGAIN when
-  /// full) the letter is untouched. May throw bad_alloc.
-  [[nodiscard]] std::error_code post(Mail&& mail);
+  /// full and not `beyond_max`) the letter is untouched. May throw bad_alloc.
+  [[nodiscard]] std::error_code post(Mail&& mail, bool beyond_max = false);
+
+  /// The tasks scheduled on its loop. What they leave for the loop wants `wake`.
+  [[nodiscard]] Timers& timers() noexcept { return timers_; }
+  /// The same, to look.
+  [[nodiscard]] const Timers& timers() const noexcept { return timers_; }
 
   /// Wakes the loop without a letter. Any thread.
   void wake() noexcept;
@@ -62,6 +69,7 @@ class Mailbox {
  private:
   kernel::Kernel& kernel_;
   base::Mailbox<Mail> mail_;
+  Timers timers_;
   std::mutex bell_mutex_;
   int ring_fd_ = -1;   // Under bell_mutex_.
   int event_fd_ = -1;  // Under bell_mutex_.

@@ -2,12 +2,15 @@
 #include <ringwire/conn_ref.hpp>
 #include <ringwire/error.hpp>
 #include <ringwire/loop_ref.hpp>
+#include <ringwire/timer_ref.hpp>
 
 #include "lib/base/assert.hpp"
+#include "lib/base/duration.hpp"
 #include "lib/loop/loop.hpp"
 #include "lib/loop/mailbox.hpp"
 #include "lib/net/address.hpp"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 #include <vector>
@@ -23,9 +26,64 @@ bool LoopRef::is_current() const noexcept {
 std::error_code LoopRef::post(Task task) const {
   RINGWIRE_REQUIRE(task, "an empty task cannot be run");
   if (mailbox_ == nullptr) return Error::closed;
-  return mailbox_->post([task = std::move(task)](loop::Loop* loop, std::error_code) mutable {
-    if (loop != nullptr) task();
-  });
+  return mailbox_->post(
+      [task = std::move(task)](loop::Loop* loop, std::error_code) mutable {
+        if (loop != nullptr) task();
+      },
+      mailbox_->is_current());
+}
+
+TimerRef LoopRef::schedule(std::chrono::milliseconds delay, Task task) const {
+  return set_timer(base::to_nanoseconds(delay), 0, task);
+}
+
+TimerRef LoopRef::schedule_every(std::chrono::milliseconds period, Task task) const {
+  const std::uint64_t each = base::to_nanoseconds(std::max(period, std::chrono::milliseconds{1}));
+  return set_timer(each, each, task);
+}
+
+TimerRef LoopRef::set_timer(std::uint64_t delay, std::uint64_t period, Task& task) const {
+  RINGWIRE_REQUIRE(task, "an empty task cannot be scheduled");
+  TimerRef ref;
+  if (mailbox_ == nullptr) return ref;
+
+  loop::Timers::Name name;
+  switch (mailbox_->timers().add(delay, period, std::move(task), name, mailbox_->is_current())) {
+    case base::Posted::closed:
+      return ref;
+    case base::Posted::full:
+      ref.slot_ = 1;
+      return ref;
+    case base::Posted::first:
+      mailbox_->wake();
+      break;
+    case base::Posted::queued:
+      break;
+  }
+  ref.mailbox_ = mailbox_;
+  ref.slot_ = name.slot;
+  ref.generation_ = name.generation;
+  return ref;
+}
+
+std::error_code TimerRef::error() const noexcept {
+  if (*this) return {};
+  return slot_ == 0 ? make_error_code(Error::closed)
+                    : std::make_error_code(std::errc::resource_unavailable_try_again);
+}
+
+bool TimerRef::cancel() const {
+  if (!*this) return false;
+  switch (mailbox_->timers().cancel({slot_, generation_}, mailbox_->is_current())) {
+    case loop::Timers::Cancelled::no:
+      return false;
+    case loop::Timers::Cancelled::yes:
+      return true;
+    case loop::Timers::Cancelled::yes_wake:
+      break;
+  }
+  mailbox_->wake();
+  return true;
 }
 
 std::error_code LoopRef::connect(std::string_view address, Done done) const {

@@ -17,10 +17,19 @@ void Loop::on_timer(Timer& timer) noexcept {
   if (&timer == &stop_timer_) return cut_off();
 
   const auto token = uring::Token::unpack(timer.token());
+  if (token.op == uring::Op::timer) return run_scheduled(timer);
   Client* client = connections_.find(token.slot, token.generation);
   RINGWIRE_ASSERT(client != nullptr, "a timer of slot {} outlived its connection", token.slot);
   client->on_time(shared_.now);
   move_timer(*client);
+}
+
+void Loop::run_scheduled(Timer& timer) noexcept {
+  Timers& timers = mailbox_->timers();
+  Task* task = timers.begin(timer);
+  if (task == nullptr) return;  // Cancelled by another thread a moment ago.
+  guard("a scheduled task", [&] { (*task)(); });
+  timers.end(timer);
 }
 
 void Loop::tick() noexcept {

@@ -31,6 +31,7 @@ enum class Op : std::uint8_t {
   signal,
   cancel_all,
   probe,
+  timer,         // of a scheduled task; names it in the wheel, and is never a request's
   handoff_send,  // a message to a loop's ring
   // Posted by another ring: they answer no operation of ours.
   wake,

@@ -68,6 +68,24 @@ TEST_CASE("a function posted by a task of the loop itself runs, with no event to
   CHECK(said.take() == "posted");
 }
 
+TEST_CASE("a function posted by the loop runs though its mailbox is full, with no event to follow") {
+  StreamServer server(ignore, {.mailbox_max = 1});
+  Queue<std::string> said;
+  const ringwire::LoopRef loop = server.engine().loop(0);
+  const auto error = loop.post([&said, loop, where = server.executor()] {
+    // Another thread takes the only room, while we are busy.
+    std::thread([&] { said.give(loop.post([] {}) ? "refused" : "taken"); }).join();
+    std::thread([&] { said.give(loop.post([] {}) ? "refused" : "taken"); }).join();
+    net::post(where, [&said] { said.give("posted"); });
+    said.give("task");
+  });
+  CHECK_FALSE(error);
+  CHECK(said.take() == "taken");
+  CHECK(said.take() == "refused");
+  CHECK(said.take() == "task");
+  CHECK(said.take() == "posted");
+}
+
 TEST_CASE("functions posted by another thread run on the loop, in order") {
   StreamServer server(ignore);
   Queue<int> said;

@@ -121,6 +121,24 @@ TEST_CASE("more tasks than mailbox_max are refused, and the accepted ones run") 
   CHECK(run_count == accepted);
 }
 
+TEST_CASE("the loop's own posts are taken though the mailbox is full: it cannot wait for itself") {
+  std::atomic<std::size_t> run_count = 0;
+  RecordingHandler handler;
+  Options options = quiet();
+  options.mailbox_max = 1;
+  TestServer server{handler, options};
+  const LoopRef loop = server.engine().loop(0);
+  REQUIRE_FALSE(loop.post([&, loop] {
+    for (int index = 0; index < 100; ++index) {
+      if (loop.post([&] { ++run_count; })) handler.note("refused");
+    }
+    if (loop.post([&] { handler.note("last"); })) handler.note("refused");
+  }));
+  CHECK(handler.wait_noted("last"));
+  CHECK(run_count == 100);
+  CHECK(handler.record().count("refused") == 0);
+}
+
 TEST_CASE("a full mailbox does not keep the engine from stopping") {
   std::promise<void> gate;
   std::promise<void> blocked;

@@ -29,6 +29,7 @@ void draw_options(Choices& choices, Plan& plan) {
   options.outbound_low_mark = pick(choices, std::array<std::size_t, 3>{64, 0, 30});
   options.connections_max = pick(choices, std::array<std::size_t, 3>{100, 100, 2});
   options.mailbox_max = pick(choices, std::array<std::size_t, 3>{1000, 1000, 2});
+  options.timers_max = pick(choices, std::array<std::size_t, 3>{100, 100, 3});
   options.backlog = pick(choices, std::array<int, 2>{16, 2});
   options.idle_timeout = milliseconds{pick(choices, std::array{0, 0, 60})};
   options.read_timeout = milliseconds{pick(choices, std::array{0, 0, 0, 50})};

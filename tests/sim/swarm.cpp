@@ -24,7 +24,8 @@ Swarm::Swarm(kernel::sim::Choices& choices, Plan plan)
     : choices_{choices},
       plan_{std::move(plan)},
       made_{std::make_unique<sim::Simulation>(choices)},
-      world_{*made_} {
+      world_{*made_},
+      alarms_{choices, world_.kernel()} {
   plan_.options.mask = plan_.mask;  // The string has moved.
   plan_.apply(world_);
   world_.kernel().set_remote(remote_port, kernel::sim::Remote::accepts);
@@ -85,7 +86,7 @@ void Swarm::ask_to_stop() {
 }
 
 void Swarm::act() {
-  switch (choices_.draw(8)) {
+  switch (choices_.draw(9)) {
     case 0:
     case 1:
       if (clients_ < plan_.peers_max) {
@@ -104,6 +105,8 @@ void Swarm::act() {
       if (plan_.options.stop_on_signal && choices_.draw(2) == 1) return world_.kernel().raise_signal();
       static_cast<void>(engine_->stop());
       return;
+    case 5:
+      return alarms_.act(any_loop());
     default:
       return act_of_client();
   }
@@ -180,15 +183,19 @@ void Swarm::write_from_outside(Link& link) {
   });
 }
 
+LoopRef Swarm::any_loop() {
+  return engine_->loop(choices_.draw(static_cast<std::uint32_t>(engine_->loops_count())));
+}
+
 void Swarm::dial() {
-  const std::size_t loop = choices_.draw(static_cast<std::uint32_t>(engine_->loops_count()));
+  const LoopRef loop = any_loop();
   // One accepts, one answers late, one never (while there are descriptors for that), one refuses; and a unix
   // socket that accepts.
   std::uint32_t which = choices_.draw(5);
   if (which == 2 && plan_.descriptors_max < 100) which = 3;
   const std::string place =
       which == 4 ? "unix://@far" : fmt::format("tcp://127.0.0.1:{}", remote_port + which);
-  const auto error = engine_->loop(loop).connect(place, [this](std::error_code) { ++kept_; });
+  const auto error = loop.connect(place, [this](std::error_code) { ++kept_; });
   if (!error) ++promised_;
 }
 
@@ -216,11 +223,13 @@ Outcome Swarm::run() {
     for (std::uint32_t step = 0; step < plan_.steps && !world_.is_over() && outcome_.violation.empty();
          ++step) {
       before_step(step);
+      const kernel::Nanoseconds before = world_.kernel().now();
       world_.step();
       check_clients();
       if (const std::string trouble = world_.trouble(); !trouble.empty()) violate(trouble);
+      if (!alarms_.violation().empty()) violate(alarms_.violation());
       if (step % 32 == 0) check_balance();
-      if (world_.was_quiet()) check_quiet();
+      if (world_.was_quiet()) check_quiet(before);
     }
     if (outcome_.violation.empty()) calm_down();
     if (outcome_.violation.empty()) check_end();
@@ -242,15 +251,17 @@ Outcome Swarm::run() {
 void Swarm::calm_down() {
   calm_ = true;
   world_.heal();
+  alarms_.calm_down();
   world_.kernel().set_remote(remote_port + 1, kernel::sim::Remote::refuses);  // It answers at last.
   std::uint64_t steps = 0;
   bool asked = false;
   while (!world_.is_over() && outcome_.violation.empty()) {
     if (++steps > calm_steps_max) return violate("no end in sight after everything healed");
+    const kernel::Nanoseconds before = world_.kernel().now();
     const bool goes_on = world_.step();
     check_clients();
     if (const std::string trouble = world_.trouble(); !trouble.empty()) violate(trouble);
-    if (world_.was_quiet()) check_quiet();
+    if (world_.was_quiet()) check_quiet(before);
     if (steps % 256 == 1) say_goodbye();
     if (!asked && !stop_asked_ && steps > calm_steps_max / 2)
       return violate("somebody does not get away: " + stragglers());
@@ -313,6 +324,8 @@ bool Swarm::everybody_left() {
 // ---- rules at the end
 
 void Swarm::check_end() {
+  if (!alarms_.violation().empty()) return violate(alarms_.violation());
+  if (const std::string left = alarms_.check_end(); !left.empty()) return violate(left);
   if (!shut_down_) return violate("no on_shutdown");
   if (posted_ != posts_run_) return violate(fmt::format("{} tasks of {} were run", posts_run_, posted_));
   if (promised_ != kept_) return violate(fmt::format("{} callbacks of {} were called", kept_, promised_));
@@ -344,7 +357,8 @@ void Swarm::check_link(const Link& link) {
 }
 
 // Nothing moved and nothing could: whoever could still be served has been forgotten.
-void Swarm::check_quiet() {
+void Swarm::check_quiet(kernel::Nanoseconds time) {
+  if (const std::string late = alarms_.check_quiet(time); !late.empty()) return violate(late);
   if (posted_ != posts_run_ && !world_.is_over()) {
     return violate("everything sleeps though a task waits, with " + world_.kernel().describe_all());
   }

@@ -12,6 +12,7 @@
 #include <ringwire/ringwire.hpp>
 
 #include "lib/sim/simulation.hpp"
+#include "tests/sim/alarms.hpp"
 #include "tests/sim/plan.hpp"
 
 #include <cstddef>
@@ -125,13 +126,14 @@ class Swarm : public Handler {
   void act_of_client();
   void act_of_thread();
   void write_from_outside(Link& link);
+  [[nodiscard]] LoopRef any_loop();
   void dial();
   void calm_down();
   void say_goodbye();
   [[nodiscard]] std::string stragglers();
   void check_clients();
   void check_balance();
-  void check_quiet();
+  void check_quiet(kernel::Nanoseconds time);
   [[nodiscard]] std::string idle_fault(const Link& link);
   void check_end();
   void check_link(const Link& link);
@@ -141,6 +143,7 @@ class Swarm : public Handler {
   std::unique_ptr<sim::Simulation> made_;
   sim::Simulation& world_;
   Engine* engine_ = nullptr;
+  Alarms alarms_;
   std::deque<Link> links_;
   Outcome outcome_;
   std::uint64_t promised_ = 0;   // Callbacks handed over …

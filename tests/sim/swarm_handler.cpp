@@ -111,6 +111,7 @@ Action Swarm::react_traffic(Conn& conn, Link& link) {
   take(conn, link);
   pause_or_resume(conn, link);
   if (choices_.draw(2) == 0) write(conn, link);
+  if (choices_.draw(16) == 1) alarms_.act(conn.loop());
   return whim(conn, link);
 }
 

@@ -1,0 +1,73 @@
+// The examples of one idea each do what their first lines say, and end well on SIGINT.
+//
+// Leaves to others: echo and tick (signals_arrive.cpp), the simulated chat (tests/api).
+#include "tests/support/catch.hpp"
+#include "tests/support/client.hpp"
+#include "tests/support/process.hpp"
+
+#include <csignal>
+#include <string>
+
+#ifdef RINGWIRE_EXAMPLE_TIMERS
+
+namespace ringwire::test {
+namespace {
+
+// The last number of a line: "listening on 127.0.0.1:1234" is 1234.
+std::uint16_t port_in(const std::string& line) {
+  const std::size_t end = line.find_last_of("0123456789");
+  const std::size_t before = line.find_last_not_of("0123456789", end);
+  return static_cast<std::uint16_t>(std::stoul("0" + line.substr(before + 1, end - before)));
+}
+
+// An example in a process of its own.
+class Example {
+ public:
+  explicit Example(std::vector<std::string> command)
+      : child_{std::move(command)}, port_{port_in(child_.read_line().value_or(""))} {}
+
+  [[nodiscard]] Address address() const { return loopback(port_); }
+  [[nodiscard]] Child& child() { return child_; }
+  [[nodiscard]] bool ends_well() {
+    child_.signal(SIGINT);
+    return child_.wait() == 0;
+  }
+
+ private:
+  Child child_;
+  std::uint16_t port_;
+};
+
+std::string line_of(Client& client) {
+  std::string line;
+  while (!line.ends_with('\n')) {
+    const std::string next = client.receive_exactly(1);
+    if (next.empty()) break;
+    line += next;
+  }
+  return line;
+}
+
+}  // namespace
+
+TEST_CASE("the timers example shows the silent the door, and tells the others the time") {
+  Example example{{RINGWIRE_EXAMPLE_TIMERS, "0", "100"}};
+  Client silent{example.address()};
+  CHECK(silent.receive_until_eof() == "say something\ntoo late\n");
+  CHECK(silent.at_eof());
+  silent.close();
+
+  Client guest{example.address()};
+  CHECK(line_of(guest) == "say something\n");
+  REQUIRE(guest.send_all("hello\n"));
+  CHECK(line_of(guest) == "tick 1\n");
+  REQUIRE(guest.send_all("again\n"));
+  CHECK(line_of(guest) == "tick 2\n");
+  CHECK(line_of(guest) == "tick 3\n");
+  guest.close();
+  CHECK(example.ends_well());
+}
+
+}  // namespace ringwire::test
+
+#endif
