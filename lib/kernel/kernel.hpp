@@ -109,6 +109,9 @@ class Kernel {
   virtual int connect(int fd, const SocketName& name) noexcept = 0;
   /// listen(2).
   virtual int listen(int fd, int backlog) noexcept = 0;
+  /// accept4(2) with SOCK_CLOEXEC, once, without waiting: a descriptor, or -EAGAIN. The listener becomes
+  /// non-blocking. Whoever listens uses a ring; this is for the last look.
+  virtual int accept(int fd) noexcept = 0;
   /// setsockopt(2).
   virtual int set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept = 0;
   /// getsockopt(2); `size` goes in and out.

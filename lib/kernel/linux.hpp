@@ -23,6 +23,7 @@ class Linux : public Kernel {
   int bind(int fd, const SocketName& name) noexcept override;
   int connect(int fd, const SocketName& name) noexcept override;
   int listen(int fd, int backlog) noexcept override;
+  int accept(int fd) noexcept override;
   int set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept override;
   int get_option(int fd, int level, int name, void* value, socklen_t& size) noexcept override;
   int local_name(int fd, SocketName& name) noexcept override;

@@ -60,6 +60,16 @@ int Linux::listen(int fd, int backlog) noexcept {
   return result_of(::listen(fd, backlog));
 }
 
+int Linux::accept(int fd) noexcept {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
+  int result = 0;
+  do {
+    result = result_of(::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC));
+  } while (result == -EINTR);
+  return result;
+}
+
 int Linux::set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept {
   return result_of(::setsockopt(fd, level, name, value, size));
 }

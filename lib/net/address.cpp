@@ -203,6 +203,20 @@ std::error_code resolve(kernel::Kernel& kernel, const Endpoint& endpoint, std::v
   return {};
 }
 
+Address host_of(const Address& address) noexcept {
+  constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+  if (address.family == Address::Family::unix_socket) return {};
+  Address host = address;
+  host.port = 0;
+  if (host.family == Address::Family::ipv6 && std::equal(mapped.begin(), mapped.end(), host.ip.begin())) {
+    host.family = Address::Family::ipv4;
+    host.zone = 0;
+    std::copy_n(address.ip.begin() + mapped.size(), 4, host.ip.begin());
+    std::fill(host.ip.begin() + 4, host.ip.end(), std::uint8_t{0});
+  }
+  return host;
+}
+
 kernel::SocketName to_name(const Address& address) noexcept {
   RINGWIRE_ASSERT(address.family != Address::Family::none);
   if (address.family == Address::Family::unix_socket) return to_unix_name(address);

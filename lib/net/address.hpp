@@ -47,6 +47,10 @@ struct Endpoint {
 [[nodiscard]] std::error_code resolve(kernel::Kernel& kernel, const Endpoint& endpoint,
                                       std::vector<Address>& out);
 
+/// Whose address it is: port 0, and an IPv4 host in IPv6 clothes (::ffff:1.2.3.4) as IPv4. Empty for a unix
+/// socket.
+[[nodiscard]] Address host_of(const Address& address) noexcept;
+
 /// An address as the kernel takes it; it must not be empty.
 [[nodiscard]] kernel::SocketName to_name(const Address& address) noexcept;
 

@@ -15,7 +15,8 @@ namespace ringwire::net {
 namespace {
 
 // Binds and listens on one address: a descriptor or -errno.
-int open_at(kernel::Kernel& kernel, const Address& address, bool dual_stack, int backlog) noexcept {
+int open_at(kernel::Kernel& kernel, const Address& address, bool dual_stack, int backlog,
+            bool reuse_port) noexcept {
   const bool ipv6 = address.family == Address::Family::ipv6;
   const int fd = kernel.open_socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM, IPPROTO_TCP);
   if (fd < 0) return fd;
@@ -23,6 +24,9 @@ int open_at(kernel::Kernel& kernel, const Address& address, bool dual_stack, int
   // Else connections of an earlier listener in TIME_WAIT would hold the port for a minute.
   const int on = 1;
   int result = kernel.set_option(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (result >= 0 && reuse_port) {
+    result = kernel.set_option(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  }
   if (result >= 0 && ipv6) {
     // Always said, because the default is the machine's (net.ipv6.bindv6only).
     const int v6_only = dual_stack ? 0 : 1;
@@ -77,7 +81,7 @@ std::error_code failed(const Endpoint& endpoint, int result, std::string_view fa
 }  // namespace
 
 std::error_code open_listener(kernel::Kernel& kernel, const Endpoint& endpoint, int backlog, int& fd,
-                              Address& bound) {
+                              Address& bound, bool reuse_port) {
   std::vector<Address> addresses;
   if (auto error = resolve(kernel, endpoint, addresses)) return error;
 
@@ -86,8 +90,8 @@ std::error_code open_listener(kernel::Kernel& kernel, const Endpoint& endpoint, 
   std::string_view fault;
   for (const Address& address : addresses) {
     const bool is_unix = address.family == Address::Family::unix_socket;
-    opened =
-        is_unix ? open_unix(kernel, address, backlog, fault) : open_at(kernel, address, dual_stack, backlog);
+    opened = is_unix ? open_unix(kernel, address, backlog, fault)
+                     : open_at(kernel, address, dual_stack, backlog, reuse_port);
     if (!is_absent(opened)) break;
   }
   if (opened < 0) return failed(endpoint, opened, fault);

@@ -21,9 +21,11 @@ namespace ringwire::net {
 /// any more is replaced; whoever closes the listener removes the file (`unix.hpp`). `backlog` is cut by the
 /// kernel to net.core.somaxconn.
 ///
+/// With `reuse_port` (not of a unix socket) others that say so, too, can listen at the same place.
+///
 /// Failure: the kernel's error, with the endpoint as detail; `fd` and `bound` are untouched. May throw
 /// bad_alloc.
 [[nodiscard]] std::error_code open_listener(kernel::Kernel& kernel, const Endpoint& endpoint, int backlog,
-                                            int& fd, Address& bound);
+                                            int& fd, Address& bound, bool reuse_port = false);
 
 }  // namespace ringwire::net

@@ -27,6 +27,13 @@ inline void prep_accept_multishot(io_uring_sqe& sqe, int fd) noexcept {
   sqe.ioprio = IORING_ACCEPT_MULTISHOT;
 }
 
+/// accept4(2) once.
+inline void prep_accept(io_uring_sqe& sqe, int fd) noexcept {
+  sqe.opcode = IORING_OP_ACCEPT;
+  sqe.fd = fd;
+  sqe.accept_flags = SOCK_CLOEXEC;
+}
+
 /// connect(2). The name is copied at submission; until then it must stay.
 inline void prep_connect(io_uring_sqe& sqe, int fd, const sockaddr_storage& name, socklen_t size) noexcept {
   sqe.opcode = IORING_OP_CONNECT;

@@ -71,6 +71,7 @@ class ForwardingKernel final : public kernel::Kernel {
   int bind(int fd, const kernel::SocketName& name) noexcept override { return linux_.bind(fd, name); }
   int connect(int fd, const kernel::SocketName& name) noexcept override { return linux_.connect(fd, name); }
   int listen(int fd, int backlog) noexcept override { return linux_.listen(fd, backlog); }
+  int accept(int fd) noexcept override { return linux_.accept(fd); }
   int identify_file(const char* path, kernel::FileIdentity& identity) noexcept override {
     return linux_.identify_file(path, identity);
   }

@@ -48,6 +48,9 @@ class FakeKernel final : public kernel::Kernel {
   std::map<std::string, kernel::FileIdentity> files;
   /// Whoever looks at a file finds another the next time.
   bool replaced_while_asked = false;
+  /// Environment variables, and who we are.
+  std::map<std::string, std::string> variables;
+  int pid = 1;
   /// Descriptors not yet closed.
   std::set<int> open;
   /// The last backlog.
@@ -111,8 +114,9 @@ class FakeKernel final : public kernel::Kernel {
     if (const int fault = fault_of("remove"); fault != 0) return fault;
     return files.erase(path) == 1 ? 0 : -ENOENT;
   }
+  int accept(int) noexcept override { std::abort(); }
   int duplicate(int) noexcept override { std::abort(); }
-  int process_id() noexcept override { std::abort(); }
+  int process_id() noexcept override { return pid; }
   int get_option(int, int, int, void*, socklen_t&) noexcept override { std::abort(); }
   int open_ring(io_uring&, unsigned, io_uring_params&) noexcept override { std::abort(); }
   void close_ring(io_uring&) noexcept override { std::abort(); }
@@ -132,7 +136,10 @@ class FakeKernel final : public kernel::Kernel {
   std::vector<int> cpus() override { std::abort(); }
   std::uint64_t memlock_limit() noexcept override { std::abort(); }
   std::uint64_t descriptors_limit() noexcept override { std::abort(); }
-  std::string environment(const char*) override { std::abort(); }
+  std::string environment(const char* variable) override {
+    const auto found = variables.find(variable);
+    return found == variables.end() ? std::string{} : found->second;
+  }
 
  private:
   [[nodiscard]] int fault_of(const char* call) const {

@@ -75,6 +75,10 @@ class PausingKernel final : public kernel::Kernel {
     const Counting pause{false};
     return kernel_.listen(fd, backlog);
   }
+  int accept(int fd) noexcept override {
+    const Counting pause{false};
+    return kernel_.accept(fd);
+  }
   int set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept override {
     const Counting pause{false};
     return kernel_.set_option(fd, level, name, value, size);

@@ -102,7 +102,7 @@ Address unix_address(std::string_view text) {
   return address;
 }
 
-Client::Client(const Address& address, int receive_buffer) {
+Client::Client(const Address& address, int receive_buffer, const Address& source) {
   const bool is_unix = address.family == Address::Family::unix_socket;
   const int family = is_unix ? AF_UNIX : address.family == Address::Family::ipv4 ? AF_INET : AF_INET6;
   fd_ = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -114,6 +114,13 @@ Client::Client(const Address& address, int receive_buffer) {
   const int on = 1;
   if (!is_unix) setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   sockaddr_storage name{};
+  if (source.family != Address::Family::none) {
+    const socklen_t source_size = to_name(source, name);
+    if (::bind(fd_, static_cast<sockaddr*>(static_cast<void*>(&name)), source_size) != 0) {
+      error_ = errno;
+      return;
+    }
+  }
   const socklen_t size = to_name(address, name);
   if (::connect(fd_, static_cast<sockaddr*>(static_cast<void*>(&name)), size) == 0) return;
   if (errno != EINPROGRESS) {
@@ -262,6 +269,10 @@ void Client::reset() {
 
 void Client::close() {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
+Client connect_from(const Address& source, const Address& address) {
+  return Client{address, 0, source};
 }
 
 std::vector<Client> connect_many(const Address& address, std::size_t count) {

@@ -35,7 +35,7 @@ class Client {
   /// A client that is not connected.
   Client() = default;
   /// Connects. `receive_buffer` > 0 sets SO_RCVBUF first: a peer that takes little at a time.
-  explicit Client(const Address& address, int receive_buffer = 0);
+  explicit Client(const Address& address, int receive_buffer = 0, const Address& source = {});
   Client(Client&& other) noexcept;
   Client& operator=(Client&& other) noexcept;
   Client(const Client&) = delete;
@@ -86,6 +86,9 @@ class Client {
   int error_ = 0;
   bool eof_ = false;
 };
+
+/// Connects from an address of our own choice: another host, as far as the server can tell.
+[[nodiscard]] Client connect_from(const Address& source, const Address& address);
 
 /// Connects `count` clients.
 [[nodiscard]] std::vector<Client> connect_many(const Address& address, std::size_t count);

@@ -88,7 +88,7 @@ bool allow_descriptors(std::size_t count) {
   return setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
-Child::Child(const std::vector<std::string>& command) {
+Child::Child(const std::vector<std::string>& command, int inherited) {
   int to_child[2] = {-1, -1};
   int from_child[2] = {-1, -1};
   if (pipe2(to_child, O_CLOEXEC) != 0 || pipe2(from_child, O_CLOEXEC) != 0) return;
@@ -104,6 +104,7 @@ Child::Child(const std::vector<std::string>& command) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, to_child[0], STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, from_child[1], STDOUT_FILENO);
+  if (inherited >= 0) posix_spawn_file_actions_adddup2(&actions, inherited, 3);
   if (posix_spawn(&pid_, arguments[0], &actions, nullptr, arguments.data(), environ) != 0) pid_ = -1;
   posix_spawn_file_actions_destroy(&actions);
   ::close(to_child[0]);

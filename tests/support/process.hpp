@@ -34,8 +34,8 @@ namespace ringwire::test {
 /// A program in a process of its own, with pipes to its standard input and output.
 class Child {
  public:
-  /// Starts `command[0]` with the rest as arguments.
-  explicit Child(const std::vector<std::string>& command);
+  /// Starts `command[0]` with the rest as arguments, and with `inherited`, if it is one, as descriptor 3.
+  explicit Child(const std::vector<std::string>& command, int inherited = -1);
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
   /// Kills what still runs, and waits for it.

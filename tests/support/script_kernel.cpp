@@ -241,6 +241,12 @@ int ScriptKernel::bind(int, const kernel::SocketName&) noexcept {
 int ScriptKernel::listen(int, int) noexcept {
   return 0;
 }
+int ScriptKernel::accept(int) noexcept {
+  if (accept_results.empty()) return -EAGAIN;
+  const int result = accept_results.front();
+  accept_results.pop_front();
+  return result;
+}
 int ScriptKernel::set_option(int fd, int, int name, const void*, socklen_t) noexcept {
   options_set.emplace_back(fd, name);
   return 0;

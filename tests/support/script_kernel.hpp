@@ -62,6 +62,8 @@ class ScriptKernel final : public kernel::Kernel {
   int wake_result = 0;
   /// What the next wakes answer before that.
   std::deque<int> wake_results;
+  /// What the next calls of accept(2), the last looks, answer before -EAGAIN.
+  std::deque<int> accept_results;
   /// What forbidding new rings answers.
   int forbid_result = 0;
   /// Bits of io_uring_params.features.
@@ -125,6 +127,7 @@ class ScriptKernel final : public kernel::Kernel {
   int open_socket(int family, int type, int protocol) noexcept override;
   int bind(int fd, const kernel::SocketName& name) noexcept override;
   int connect(int, const kernel::SocketName&) noexcept override { return -ECONNREFUSED; }
+  int accept(int fd) noexcept override;
   int identify_file(const char*, kernel::FileIdentity&) noexcept override { return -ENOENT; }
   int remove_file(const char*) noexcept override { return -ENOENT; }
   int duplicate(int) noexcept override { return next_fd_++; }

@@ -29,6 +29,11 @@ TEST_CASE("accept is multishot and its descriptors are closed on exec") {
       [](io_uring_sqe* sqe) { io_uring_prep_multishot_accept(sqe, 5, nullptr, nullptr, SOCK_CLOEXEC); }));
 }
 
+TEST_CASE("an accept of one closes its descriptor on exec, too") {
+  CHECK(same([](io_uring_sqe& sqe) { prep_accept(sqe, 5); },
+             [](io_uring_sqe* sqe) { io_uring_prep_accept(sqe, 5, nullptr, nullptr, SOCK_CLOEXEC); }));
+}
+
 TEST_CASE("recv is multishot and selects a buffer of its group") {
   CHECK(same([](io_uring_sqe& sqe) { prep_recv_multishot(sqe, 5, 9, false); },
              [](io_uring_sqe* sqe) {

@@ -85,7 +85,9 @@ int SimKernel::bind(int fd, const SocketName& name) noexcept {
     file->name = loopback_name(next_port_++);
     return 0;
   }
-  if (files_.listener(port_of(name)) != nullptr) return -EADDRINUSE;
+  for (const auto& other : files_.listeners(port_of(name))) {
+    if (!other->reuse_port || !file->reuse_port) return -EADDRINUSE;
+  }
   file->name = name;
   return 0;
 }
@@ -109,6 +111,9 @@ int SimKernel::set_option(int fd, int level, int name, const void* value, sockle
   if (level == SOL_SOCKET && name == SO_LINGER && size == sizeof(linger)) {
     const auto& wish = *static_cast<const linger*>(value);
     file->reset_on_close = wish.l_onoff != 0 && wish.l_linger == 0;
+  }
+  if (level == SOL_SOCKET && name == SO_REUSEPORT && size == sizeof(int)) {
+    file->reuse_port = *static_cast<const int*>(value) != 0;
   }
   return 0;
 }

@@ -7,11 +7,21 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 namespace ringwire::kernel::sim {
+
+namespace {
+
+bool listens_on(const File& file, std::uint16_t port) noexcept {
+  return file.kind == File::Kind::listener && file.name.storage.ss_family != AF_UNIX &&
+         port_of(file.name) == port;
+}
+
+}  // namespace
 
 File::~File() {
   if (stream != nullptr) stream->close(side, reset_on_close);
@@ -42,10 +52,17 @@ int Files::close(int fd) noexcept {
 }
 
 std::shared_ptr<File> Files::listener(std::uint16_t port) const noexcept {
-  return find_if([port](const File& file) {
-    return file.kind == File::Kind::listener && file.name.storage.ss_family != AF_UNIX &&
-           port_of(file.name) == port;
-  });
+  return find_if([port](const File& file) { return listens_on(file, port); });
+}
+
+std::vector<std::shared_ptr<File>> Files::listeners(std::uint16_t port) const {
+  std::vector<std::shared_ptr<File>> found;
+  for (const auto& file : table_) {
+    // Descriptors for the same socket are one listener.
+    const bool known = std::find(found.begin(), found.end(), file) != found.end();
+    if (file != nullptr && listens_on(*file, port) && !known) found.push_back(file);
+  }
+  return found;
 }
 
 std::uint16_t port_of(const SocketName& name) noexcept {
@@ -76,10 +93,10 @@ SocketName unix_name(std::string_view bytes) noexcept {
   return name;
 }
 
-SocketName loopback_name(std::uint16_t port) noexcept {
+SocketName loopback_name(std::uint16_t port, std::uint8_t host) noexcept {
   sockaddr_in plain{};
   plain.sin_family = AF_INET;
-  plain.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  plain.sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xFFU) | host);
   plain.sin_port = htons(port);
   SocketName name;
   std::memcpy(&name.storage, &plain, sizeof(plain));

@@ -30,6 +30,7 @@ struct File {
 
   Kind kind;
   SocketName name;                              // bind(2)
+  bool reuse_port = false;                      // SO_REUSEPORT
   std::uint64_t inode = 0;                      // Of the file that binding to a path made.
   std::shared_ptr<Stream> stream;               // Kind::stream
   unsigned side = 1;                            // Which of its ends.
@@ -58,8 +59,10 @@ class Files {
   int close(int fd) noexcept;
   /// Open descriptors.
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
-  /// The listener bound to this port.
+  /// The first listener bound to this port.
   [[nodiscard]] std::shared_ptr<File> listener(std::uint16_t port) const noexcept;
+  /// All of them: several with SO_REUSEPORT.
+  [[nodiscard]] std::vector<std::shared_ptr<File>> listeners(std::uint16_t port) const;
   /// The first file for which `fits` holds; nullptr when there is none.
   template <typename Fits>
   [[nodiscard]] std::shared_ptr<File> find_if(Fits&& fits) const {
@@ -83,7 +86,7 @@ class Files {
 [[nodiscard]] std::string_view unix_bytes(const SocketName& name) noexcept;
 /// A unix socket's name of these bytes.
 [[nodiscard]] SocketName unix_name(std::string_view bytes) noexcept;
-/// 127.0.0.1 with this port.
-[[nodiscard]] SocketName loopback_name(std::uint16_t port) noexcept;
+/// 127.0.0.1 with this port; or 127.0.0.`host`.
+[[nodiscard]] SocketName loopback_name(std::uint16_t port, std::uint8_t host = 1) noexcept;
 
 }  // namespace ringwire::kernel::sim

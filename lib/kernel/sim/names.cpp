@@ -13,9 +13,13 @@ namespace ringwire::kernel::sim {
 // ---- the driver's side
 
 std::shared_ptr<Stream> SimKernel::connect(std::uint16_t port) {
-  const std::shared_ptr<File> listener = files_.listener(port);
-  if (listener == nullptr) return nullptr;
-  return queue_client(listener, loopback_name(next_port_++), loopback_name(port));
+  const auto all = files_.listeners(port);
+  if (all.empty()) return nullptr;
+  // Which of several is a matter of hashes: anyone's guess.
+  const auto& listener = all[all.size() == 1 ? 0 : choices_.draw(static_cast<std::uint32_t>(all.size()))];
+  const std::uint16_t from = next_port_++;
+  const auto host = static_cast<std::uint8_t>(1 + from % client_hosts_);
+  return queue_client(listener, loopback_name(from, host), loopback_name(port));
 }
 
 std::shared_ptr<Stream> SimKernel::connect(const SocketName& name) {
@@ -81,6 +85,18 @@ int SimKernel::connect(int fd, const SocketName& name) noexcept {
   const std::string bytes{unix_bytes(name)};
   if (!bytes.empty() && bytes.front() != '\0' && !paths_.contains(bytes)) return -ENOENT;
   return unix_listener(name) == nullptr ? -ECONNREFUSED : 0;
+}
+
+int SimKernel::accept(int fd) noexcept {
+  const auto file = files_.find(fd);
+  if (file == nullptr) return -EBADF;
+  if (file->kind != File::Kind::listener) return -EINVAL;
+  if (refused() || !files_.has_room()) return -EMFILE;
+  if (file->backlog.empty()) return -EAGAIN;
+  auto accepted = std::make_shared<File>(File::Kind::stream);
+  accepted->stream = std::move(file->backlog.front());
+  file->backlog.pop_front();
+  return files_.add(std::move(accepted));
 }
 
 int SimKernel::identify_file(const char* path, FileIdentity& identity) noexcept {

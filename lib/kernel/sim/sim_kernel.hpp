@@ -82,6 +82,8 @@ class SimKernel final : public Kernel {
   /// A client outside connects to a port: side 0 of the new stream, or nullptr when nobody listens or the
   /// backlog is full.
   [[nodiscard]] std::shared_ptr<Stream> connect(std::uint16_t port);
+  /// Clients come from so many hosts in turn, 127.0.0.1 and up.
+  void set_client_hosts(std::uint8_t count) noexcept { client_hosts_ = count; }
   /// The same to a unix socket's name.
   [[nodiscard]] std::shared_ptr<Stream> connect(const SocketName& name);
   /// Places outside that operations can connect to; ports and unix names that are not named refuse.
@@ -144,6 +146,7 @@ class SimKernel final : public Kernel {
   int bind(int fd, const SocketName& name) noexcept override;
   int connect(int fd, const SocketName& name) noexcept override;
   int listen(int fd, int backlog) noexcept override;
+  int accept(int fd) noexcept override;
   int set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept override;
   int get_option(int fd, int level, int name, void* value, socklen_t& size) noexcept override;
   int local_name(int fd, SocketName& name) noexcept override;
@@ -234,6 +237,7 @@ class SimKernel final : public Kernel {
   bool wakes_ = true;
   int cpus_ = 2;
   std::uint16_t next_port_ = 40'000;
+  std::uint8_t client_hosts_ = 1;
   std::uint64_t signals_ = 0;
   std::uint64_t completions_ = 0;
   std::uint64_t submissions_ = 0;

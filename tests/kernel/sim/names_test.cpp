@@ -101,6 +101,21 @@ TEST_CASE("a duplicate keeps its socket open until the last is closed") {
   CHECK(at.kernel.duplicate(fd) == -EBADF);
 }
 
+TEST_CASE("a last look accepts who is in the backlog, and waits for nobody") {
+  World at;
+  const int fd = listen_at(at.kernel, path);
+  const auto client = at.kernel.connect(path);
+  const int accepted = at.kernel.accept(fd);
+  REQUIRE(accepted >= 0);
+  CHECK(at.kernel.files().find(accepted)->stream == client);
+  CHECK(at.kernel.accept(fd) == -EAGAIN);
+  CHECK(at.kernel.accept(accepted) == -EINVAL);
+  CHECK(at.kernel.accept(99) == -EBADF);
+  CHECK(at.kernel.connect(path) != nullptr);
+  at.kernel.files().set_limit(0);
+  CHECK(at.kernel.accept(fd) == -EMFILE);
+}
+
 TEST_CASE("a unix name without bytes cannot be bound, and has no port") {
   World at;
   CHECK(listen_at(at.kernel, unix_name({})) == -EINVAL);
