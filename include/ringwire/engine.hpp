@@ -25,7 +25,8 @@ class Engine {
   /// Open connections on one loop. `loop` must be less than `loops_count()`.
   [[nodiscard]] std::size_t connections_count(std::size_t loop) const noexcept;
 
-  /// Connections refused because `Options::connections_max` was reached, since the start.
+  /// Connections refused since the start because `Options::connections_max` or `connections_per_ip_max` was
+  /// reached.
   [[nodiscard]] std::size_t connections_refused() const noexcept;
 
   /// How many loops there are.

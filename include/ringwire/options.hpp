@@ -13,6 +13,8 @@
 
 namespace ringwire {
 
+class BalancingPolicy;
+
 /// How the balancer chooses the loop for a new connection.
 enum class Balancing : std::uint8_t {
   /// Loop after loop. Source: gnet RoundRobin.
@@ -21,6 +23,10 @@ enum class Balancing : std::uint8_t {
   /// ties rotate.
   /// Source: gnet LeastConnections, which counts them when they are registered.
   least_connections,
+  /// By the client's IP address, without its port: who comes again comes to the same loop, as long as there
+  /// are as many. One that cannot be told (a unix socket's) goes by round robin.
+  /// Source: gnet SourceAddrHash, which hashes the port, too.
+  source_hash,
 };
 
 /// What answers the rings.
@@ -48,6 +54,9 @@ struct Options {
   bool pin_loops = true;
   /// How connections are spread over two or more loops. Source: gnet LB.
   Balancing balancing = Balancing::round_robin;
+  /// Chooses the loops in place of `balancing` when it is set; must outlive `run`. See
+  /// ringwire/balancing.hpp.
+  BalancingPolicy* balancing_policy = nullptr;
 
   // -- events
 
@@ -78,6 +87,15 @@ struct Options {
   /// Connections per loop; one more is accepted and reset. 1 to 16,777,216. Reason: memory, about 1 KiB each
   /// when idle.
   std::size_t connections_max = 1'000'000;
+  /// Connections the whole engine accepts, over all loops; more of them wait in the backlog until one has
+  /// ended. 0 = no limit. Those that `LoopRef::connect` opens do not count. With a limit accepts are made one
+  /// by one, because the kernel cannot be told to stop in the middle of a burst. Reason: to take on no more
+  /// than can be served well.
+  std::size_t engine_connections_max = 0;
+  /// Connections of one IP address over all loops; one more is accepted and reset, and counted in
+  /// `Engine::connections_refused`. 0 = no limit. Unix sockets have no such limit. Reason: one client is not
+  /// to take the places of all others. Who comes through a proxy has the proxy's address.
+  std::size_t connections_per_ip_max = 0;
   /// Received bytes kept for one connection. Beyond it we stop receiving, so TCP slows the peer down, until
   /// the handler has taken some. A frame larger than this can never be peeked whole. 0 =
   /// unlimited.
@@ -99,6 +117,13 @@ struct Options {
 
   /// Connections the kernel may hold before we accept them; cut to net.core.somaxconn. Source: listen(2).
   int backlog = 4096;
+  /// Each loop has a listening socket of its own on the same port (SO_REUSEPORT) and accepts for itself: no
+  /// balancer, the kernel spreads connections by a hash of both addresses and ports. Spreads worse than a
+  /// balancer, and a loop that is busy lets its clients wait; worth it only where accepting itself is the
+  /// work. Other processes of the same user may listen there, too, if all say so: a second engine is then no
+  /// `address_in_use`, as it is beside one without this option. Unix sockets know no such thing: the loops
+  /// share one. Source: socket(7), gnet ReusePort.
+  bool reuse_port = false;
   /// TCP_NODELAY on every connection. Default on, as in gnet: we already gather a lap's writes.
   bool tcp_no_delay = true;
   /// Idle time before keep-alive probes start (TCP_KEEPIDLE, and a fifth of it as TCP_KEEPINTVL); 0 = no

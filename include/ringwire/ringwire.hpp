@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ringwire/address.hpp>
+#include <ringwire/balancing.hpp>
 #include <ringwire/bytes.hpp>
 #include <ringwire/conn.hpp>
 #include <ringwire/conn_ref.hpp>

@@ -20,6 +20,12 @@ namespace ringwire {
 /// one (no file). The file of a server that was killed is replaced, one that somebody listens on is
 /// `address_in_use`; it is removed when the engine stops listening. Its permissions are the umask's.
 ///
+/// Or a socket that listens already: "fd://3" takes descriptor 3 over (another process has left it there, see
+/// `Engine::dup_listener`); "systemd://" takes all that systemd has left (LISTEN_PID, LISTEN_FDS), and
+/// "systemd://name" those of that name (LISTEN_FDNAMES). Taken over means: the number is free again, the
+/// socket is the engine's, which closes it; on failure those before the failing one are closed, too. A unix
+/// socket's file is then left to whoever made it. Source: sd_listen_fds(3).
+///
 /// Thread: blocks the caller, which gets `on_boot` and `on_shutdown`; loops run in threads of their own.
 /// Several engines may run at the same time, each from its own thread.
 ///

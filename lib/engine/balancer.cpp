@@ -3,7 +3,7 @@
 
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
-#include "lib/loop/arrival.hpp"
+#include "lib/net/socket.hpp"
 #include "lib/uring/prep.hpp"
 
 #include <algorithm>
@@ -34,14 +34,15 @@ Balancer::Balancer(const loop::Surroundings& surroundings, std::vector<loop::Loo
       loops_{std::move(loops)},
       bell_{with_.kernel, 1},
       ring_{with_.kernel},
-      policy_{with_.options.balancing, loops_.size()},
+      policy_{with_.options.balancing, loops_.size(), with_.options.balancing_policy, with_.log},
+      entrance_{with_, bell_},
       delivered_(loops_.size()) {
   RINGWIRE_ASSERT(!loops_.empty());
 }
 
 void Balancer::add_listener(int fd, bool is_tcp) {
   RINGWIRE_ASSERT(!ring_.is_open());
-  acceptors_.emplace_back(fd, static_cast<std::uint32_t>(acceptors_.size()), with_.log, is_tcp);
+  entrance_.add(fd, is_tcp);
 }
 
 std::error_code Balancer::open() {
@@ -67,7 +68,7 @@ void Balancer::close() noexcept {
   bell_.close(rest);
   RINGWIRE_ASSERT(rest.empty(), "{} letters to the balancer", rest.size());
   ring_.close();
-  for (loop::Acceptor& acceptor : acceptors_) acceptor.close_now(with_.kernel);
+  entrance_.close_now();
   if (event_fd_ >= 0) with_.kernel.close(std::exchange(event_fd_, -1));
 }
 
@@ -92,7 +93,7 @@ void Balancer::submit_and_wait() noexcept {
     ring_.submit_and_wait(0, 0);
   } else {
     const kernel::Nanoseconds retry_at = refused_.empty() ? UINT64_MAX : retry_at_;
-    ring_.submit_and_wait(1, loop::time_until(with_, std::min(retry_at, loop::first_resume(acceptors_))));
+    ring_.submit_and_wait(1, loop::time_until(with_, std::min(retry_at, entrance_.first_resume())));
   }
 }
 
@@ -103,26 +104,18 @@ void Balancer::reap() noexcept {
   for (auto batch = ring_.reap(); !batch.empty(); batch = ring_.reap()) {
     for (const uring::Completion& done : batch) dispatch(done);
   }
+  let_waiting_in();
 }
 
 void Balancer::dispatch(const uring::Completion& done) noexcept {
   const uring::Token token = done.token;
   switch (token.op) {
-    case uring::Op::accept: {
-      RINGWIRE_ASSERT(token.slot < acceptors_.size(), "listener {} of {}", token.slot, acceptors_.size());
-      loop::Acceptor& acceptor = acceptors_[token.slot];
-      const int fd = acceptor.on_accept(done, now_);
-      if (fd >= 0) assign(fd, acceptor.is_tcp());
-      return;
-    }
+    case uring::Op::accept:
     case uring::Op::accept_cancel:
-      return acceptors_[token.slot].on_cancel(done);
     case uring::Op::accept_close:
-      return acceptors_[token.slot].on_close(done);
+      return assign(entrance_.on_completion(done, now_));
     case uring::Op::handoff_send:
-      if (done.res < 0) {
-        refuse({token.generation & ~unix_bit, token.slot, (token.generation & unix_bit) == 0});
-      }
+      if (done.res < 0) refuse(message_of(token));
       return;
     case uring::Op::event:
       event_due_ = !stopping_;
@@ -135,13 +128,32 @@ void Balancer::dispatch(const uring::Completion& done) noexcept {
   }
 }
 
-void Balancer::assign(int fd, bool is_tcp) noexcept {
-  RINGWIRE_ASSERT(fd >= 0);
-  RINGWIRE_ASSERT(!ended_, "descriptor {} came after the loops were told the last count", fd);
+void Balancer::let_waiting_in() noexcept {
+  for (auto entered = entrance_.take_waiting(); entered.fd >= 0; entered = entrance_.take_waiting()) {
+    assign(entered);
+  }
+}
 
-  const auto loop = static_cast<std::uint32_t>(policy_.assign());
-  undelivered_.push_back({loop, static_cast<std::uint32_t>(fd), is_tcp});
+void Balancer::assign(const loop::Entrance::Entered& entered) noexcept {
+  if (entered.fd < 0) return;
+  RINGWIRE_ASSERT(!ended_, "descriptor {} came after the loops were told the last count", entered.fd);
+
+  const Address peer = policy_.needs_peer() ? net::remote_address(with_.kernel, entered.fd) : Address{};
+
+  const auto loop = static_cast<std::uint32_t>(policy_.assign(peer));
+  const auto fd = static_cast<std::uint32_t>(entered.fd);
+  undelivered_.push_back({loop, fd, entered.arrival});
   delivered_[loop] = (delivered_[loop] + 1) % loop::Loop::handoffs_modulus;
+  if (entered.arrival.pass != 0 && fd >= passes_.size()) passes_.resize(fd + 1);
+  if (fd < passes_.size()) passes_[fd] = entered.arrival.pass;
+}
+
+// A message as its own token tells it, which has no room for the pass.
+Balancer::Message Balancer::message_of(const uring::Token& token) const noexcept {
+  Message message{token.generation & ~unix_bit, token.slot, {}};
+  message.arrival.is_tcp = (token.generation & unix_bit) == 0;
+  if (token.slot < passes_.size()) message.arrival.pass = passes_[token.slot];
+  return message;
 }
 
 // The loop's queue could not take it (no memory, a full queue): it stays with us until it can.
@@ -159,9 +171,7 @@ bool Balancer::make_room(unsigned count) noexcept {
 
 void Balancer::flush() noexcept {
   queue_full_ = false;
-  for (loop::Acceptor& acceptor : acceptors_) {
-    if (!acceptor.flush(ring_, now_)) queue_full_ = true;
-  }
+  if (!entrance_.flush(ring_, now_)) queue_full_ = true;
   if (event_due_ && make_room(1)) {
     uring::prep_read(ring_.next_sqe({uring::Op::event, 0, 0}), event_fd_, event_bytes_);
     event_due_ = false;
@@ -181,9 +191,8 @@ void Balancer::send(const Message& message) noexcept {
   RINGWIRE_ASSERT(message.loop < loops_.size(), "loop {} of {}", message.loop, loops_.size());
 
   const bool is_end = (message.content & end_bit) != 0;
-  const uring::Token theirs =
-      is_end ? uring::Token{uring::Op::handoff_end, 0, 0} : loop::Arrival{message.is_tcp}.token();
-  const uring::Token ours{uring::Op::handoff_send, message.loop | (message.is_tcp ? 0 : unix_bit),
+  const uring::Token theirs = is_end ? uring::Token{uring::Op::handoff_end, 0, 0} : message.arrival.token();
+  const uring::Token ours{uring::Op::handoff_send, message.loop | (message.arrival.is_tcp ? 0 : unix_bit),
                           message.content};
   uring::prep_message(ring_.next_sqe(ours), loops_[message.loop]->ring_fd(), theirs.pack(),
                       message.content & ~end_bit);
@@ -194,21 +203,18 @@ void Balancer::begin_stop() noexcept {
   RINGWIRE_ASSERT(!ended_);
 
   stopping_ = true;
-  with_.owner.listeners_closing();
-  for (loop::Acceptor& acceptor : acceptors_) acceptor.begin_close();
+  entrance_.begin_close();
+  let_waiting_in();
 }
 
 void Balancer::flush_stop() noexcept {
   RINGWIRE_ASSERT(stopping_);
-
-  for (const loop::Acceptor& acceptor : acceptors_) {
-    if (!acceptor.is_closed()) return;
-  }
+  if (!entrance_.is_closed()) return;
   if (!ended_) {
     // Nothing will be accepted any more: tell each loop how many it must have got.
     ended_ = true;
     for (std::uint32_t loop = 0; loop < loops_.size(); ++loop) {
-      undelivered_.push_back({loop, delivered_[loop] | end_bit, true});
+      undelivered_.push_back({loop, delivered_[loop] | end_bit, {}});
     }
     return;
   }

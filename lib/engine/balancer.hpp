@@ -12,7 +12,8 @@
 #include "lib/base/log.hpp"
 #include "lib/engine/policy.hpp"
 #include "lib/kernel/kernel.hpp"
-#include "lib/loop/acceptor.hpp"
+#include "lib/loop/arrival.hpp"
+#include "lib/loop/entrance.hpp"
 #include "lib/loop/loop.hpp"
 #include "lib/loop/mailbox.hpp"
 #include "lib/uring/ring.hpp"
@@ -56,14 +57,16 @@ class Balancer {
   struct Message {
     std::uint32_t loop;
     std::uint32_t content;  // A descriptor; or, marked as the end, how many there were.
-    bool is_tcp = true;
+    loop::Arrival arrival{};
   };
 
   void submit_and_wait() noexcept;
   void reap() noexcept;
   void flush() noexcept;
   void dispatch(const uring::Completion& done) noexcept;
-  void assign(int fd, bool is_tcp) noexcept;
+  void let_waiting_in() noexcept;
+  void assign(const loop::Entrance::Entered& entered) noexcept;
+  [[nodiscard]] Message message_of(const uring::Token& token) const noexcept;
   void refuse(const Message& message) noexcept;
   void send(const Message& message) noexcept;
   [[nodiscard]] bool make_room(unsigned count) noexcept;
@@ -75,11 +78,13 @@ class Balancer {
   loop::Mailbox bell_;  // Nobody writes to the balancer; it is only woken.
   uring::Ring ring_;
   Policy policy_;
-  std::deque<loop::Acceptor> acceptors_;
+  loop::Entrance entrance_;
   std::deque<Message> undelivered_;
   std::deque<Message> refused_;  // Join them again at `retry_at_`.
   kernel::Nanoseconds retry_at_ = 0;
   std::vector<std::uint32_t> delivered_;  // Handed to each loop so far.
+  std::vector<std::uint32_t> passes_;     // Of each descriptor on its way, where
+                                          // the engine's admission counts.
   kernel::Nanoseconds now_ = 0;
   int event_fd_ = -1;
   bool event_due_ = false;

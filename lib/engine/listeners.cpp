@@ -6,6 +6,7 @@
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
 #include "lib/net/address.hpp"
+#include "lib/net/inherited.hpp"
 #include "lib/net/listener.hpp"
 #include "lib/net/unix.hpp"
 
@@ -16,33 +17,84 @@ namespace ringwire::engine {
 Listeners::~Listeners() {
   retire();
   if (handed_out_) return;
-  for (const Open& each : open_) kernel_.close(each.fd);
+  for (const Open& each : open_) {
+    for (const int fd : each.fds) kernel_.close(fd);
+  }
 }
 
-std::error_code Listeners::open(std::span<const std::string_view> addresses, const Options& options) {
+std::error_code Listeners::open(std::span<const std::string_view> addresses, const Options& options,
+                                std::size_t takers) {
   RINGWIRE_ASSERT(!handed_out_);
-  for (const std::string_view address : addresses) {
-    net::Endpoint endpoint;
-    if (const auto error = net::parse_endpoint(address, endpoint)) return error;
-
-    Open opened{-1, {}};
-    if (const auto error =
-            net::open_listener(kernel_, endpoint, options.backlog, opened.fd, opened.address)) {
-      return error;
-    }
-    opened.has_file = net::identify_socket_file(kernel_, opened.address, opened.file);
-    open_.push_back(opened);
-    addresses_.push_back(opened.address);
+  RINGWIRE_ASSERT(takers > 0);
+  takers_ = options.reuse_port ? takers : 1;
+  for (const std::string_view url : addresses) {
+    const auto error = net::is_inherited(url) ? open_inherited(url) : open_place(url, options);
+    if (error) return error;
   }
   return {};
 }
 
-std::vector<Listeners::Listener> Listeners::hand_out() {
+std::error_code Listeners::open_place(std::string_view url, const Options& options) {
+  net::Endpoint endpoint;
+  if (const auto error = net::parse_endpoint(url, endpoint)) return error;
+
+  int fd = -1;
+  Address bound;
+  if (const auto error =
+          net::open_listener(kernel_, endpoint, options.backlog, fd, bound, options.reuse_port)) {
+    return error;
+  }
+  open_.push_back({{fd}, bound});
+  addresses_.push_back(bound);
+  Open& opened = open_.back();
+  opened.has_file = net::identify_socket_file(kernel_, bound, opened.file);
+  if (bound.family == Address::Family::unix_socket) return share(opened);
+
+  // The others at the very same place, though port 0 was asked for or the name has many addresses.
+  if (!endpoint.host.empty()) endpoint.host = bound.host();
+  endpoint.port = bound.port;
+  while (opened.fds.size() < takers_) {
+    if (const auto error = net::open_listener(kernel_, endpoint, options.backlog, fd, bound, true)) {
+      return error;
+    }
+    opened.fds.push_back(fd);
+  }
+  return {};
+}
+
+std::error_code Listeners::open_inherited(std::string_view url) {
+  std::vector<int> given;
+  if (const auto error = net::find_inherited(kernel_, url, given)) return error;
+  for (const int each : given) {
+    int fd = -1;
+    Address bound;
+    if (const auto error = net::adopt_listener(kernel_, url, each, fd, bound)) return error;
+    open_.push_back({{fd}, bound});  // A unix socket's file stays: it is of whoever bound it.
+    addresses_.push_back(bound);
+    if (const auto error = share(open_.back())) return error;
+  }
+  return {};
+}
+
+// One socket for all takers: whoever is first gets the client.
+std::error_code Listeners::share(Open& opened) {
+  while (opened.fds.size() < takers_) {
+    const int fd = kernel_.duplicate(opened.fds.front());
+    if (fd < 0) return base::to_error(fd);
+    opened.fds.push_back(fd);
+  }
+  return {};
+}
+
+std::vector<std::vector<Listeners::Listener>> Listeners::hand_out() {
   RINGWIRE_ASSERT(!handed_out_);
   handed_out_ = true;
-  std::vector<Listener> all;
+  std::vector<std::vector<Listener>> all(takers_);
   for (const Open& each : open_) {
-    all.push_back({each.fd, each.address.family != Address::Family::unix_socket});
+    RINGWIRE_ASSERT(each.fds.size() == takers_, "{} sockets for {}", each.fds.size(), takers_);
+    for (std::size_t taker = 0; taker < takers_; ++taker) {
+      all[taker].push_back({each.fds[taker], each.address.family != Address::Family::unix_socket});
+    }
   }
   return all;
 }
@@ -51,7 +103,7 @@ std::error_code Listeners::duplicate(std::size_t index, int& fd) {
   const std::lock_guard lock{mutex_};
   RINGWIRE_REQUIRE(index < open_.size(), "listener {} of {}", index, open_.size());
   if (retired_) return Error::engine_stopped;
-  const int result = kernel_.duplicate(open_[index].fd);
+  const int result = kernel_.duplicate(open_[index].fds.front());
   if (result < 0) return base::to_error(result);
   open_[index].has_file = false;
   fd = result;

@@ -34,14 +34,17 @@ class Listeners {
   /// Closes what was not handed out, and retires.
   ~Listeners();
 
-  /// Opens one socket for each address, in this order. On failure some may be open. May throw bad_alloc.
-  [[nodiscard]] std::error_code open(std::span<const std::string_view> addresses, const Options& options);
+  /// Opens what each address names, in this order: one socket, or, inherited
+  /// ones, several. With `Options::reuse_port` each of them `takers` times. On failure some may be open. May
+  /// throw bad_alloc.
+  [[nodiscard]] std::error_code open(std::span<const std::string_view> addresses, const Options& options,
+                                     std::size_t takers);
 
   /// Where they listen, in the order given, with real ports.
   [[nodiscard]] const std::vector<Address>& addresses() const noexcept { return addresses_; }
 
-  /// All of them, once: from now on whoever takes them closes them.
-  [[nodiscard]] std::vector<Listener> hand_out();
+  /// For each of the `takers` his own, once: from now on whoever takes them closes them.
+  [[nodiscard]] std::vector<std::vector<Listener>> hand_out();
 
   /// A second descriptor for the socket of address `index`, close-on-exec, the caller's to close. Its unix
   /// file, if it has one, is then left for whoever goes on listening. `Error::engine_stopped` after `retire`.
@@ -54,13 +57,18 @@ class Listeners {
 
  private:
   struct Open {
-    int fd;
+    std::vector<int> fds;  // One for each taker.
     Address address;
     bool has_file = false;  // A unix socket's, which is ours to remove.
     kernel::FileIdentity file{};
   };
 
+  [[nodiscard]] std::error_code open_place(std::string_view url, const Options& options);
+  [[nodiscard]] std::error_code open_inherited(std::string_view url);
+  [[nodiscard]] std::error_code share(Open& opened);
+
   kernel::Kernel& kernel_;
+  std::size_t takers_ = 1;
   std::vector<Address> addresses_;
   std::mutex mutex_;         // Holds from the look at `retired_` until the duplicate is made.
   std::vector<Open> open_;   // Under mutex_ once they are handed out.

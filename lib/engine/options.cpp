@@ -70,6 +70,7 @@ std::error_code check_options(const Options& options) {
   check.between("close_timeout", options.close_timeout.count(), 1, most_milliseconds);
   check.between("stop_timeout", options.stop_timeout.count(), 0, most_milliseconds);
   check.between("connections_max", number(options.connections_max), 1, 1 << 24);
+  check.between("balancing", static_cast<std::int64_t>(options.balancing), 0, 2);
   check.ordered("outbound_low_mark", options.outbound_low_mark, "outbound_high_mark",
                 options.outbound_high_mark);
   if (options.outbound_limit != 0) {

@@ -87,18 +87,24 @@ std::error_code Server::boot(std::span<const std::string_view> addresses) {
   if (const auto error = check_options(options_)) return error;
   if (const auto error = read_lockdown(kernel_, options_)) return error;
   if (addresses.empty()) return base::fail(Error::invalid_address, "no address to listen on was given");
-  if (const auto error = listeners_.open(addresses, options_)) return error;
 
   const std::size_t count = engine::loops_count(options_, kernel_);
-  const loop::Surroundings with{kernel_, handler_, options_, log_, *this};
+  if (const auto error = listeners_.open(addresses, options_, count)) return error;
+
+  if (options_.engine_connections_max != 0 || options_.connections_per_ip_max != 0) {
+    admission_.emplace(options_.engine_connections_max, options_.connections_per_ip_max);
+  }
+  const loop::Surroundings with{kernel_, handler_, options_,
+                                log_,    *this,    admission_ ? &*admission_ : nullptr};
+  const bool has_balancer = count > 1 && !options_.reuse_port;
   uring::Features wanted;
   if (const auto error = loop::wanted_features(with, wanted)) return error;  // Known names in the masks?
   std::vector<loop::Loop*> served;
   for (std::size_t index = 0; index < count; ++index) {
-    loops_.push_back(std::make_unique<loop::Loop>(with, index, count > 1));
+    loops_.push_back(std::make_unique<loop::Loop>(with, index, has_balancer));
     served.push_back(loops_.back().get());
   }
-  if (count > 1) balancer_ = std::make_unique<Balancer>(with, std::move(served));
+  if (has_balancer) balancer_ = std::make_unique<Balancer>(with, std::move(served));
   return {};
 }
 
@@ -114,12 +120,16 @@ std::error_code Server::serve() {
 }
 
 void Server::hand_out_listeners() {
-  for (const Listeners::Listener& listener : listeners_.hand_out()) {
-    if (balancer_ != nullptr) {
-      balancer_->add_listener(listener.fd, listener.is_tcp);
-    } else {
-      loops_.front()->add_listener(listener.fd, listener.is_tcp);
+  std::size_t taker = 0;
+  for (const auto& each : listeners_.hand_out()) {
+    for (const Listeners::Listener& listener : each) {
+      if (balancer_ != nullptr) {
+        balancer_->add_listener(listener.fd, listener.is_tcp);
+      } else {
+        loops_[taker]->add_listener(listener.fd, listener.is_tcp);
+      }
     }
+    ++taker;
   }
 }
 
@@ -186,7 +196,7 @@ bool Server::request_stop() noexcept {
   if (balancer_ != nullptr) {
     balancer_->request_stop();
   } else {
-    loops_.front()->request_stop();
+    for (const auto& loop : loops_) loop->request_stop();
   }
   return true;
 }

@@ -13,10 +13,12 @@
 #include "lib/engine/gate.hpp"
 #include "lib/engine/listeners.hpp"
 #include "lib/kernel/kernel.hpp"
+#include "lib/loop/admission.hpp"
 #include "lib/loop/loop.hpp"
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <system_error>
@@ -65,6 +67,7 @@ class Server final : public Engine, public loop::Owner {
   Options options_;
   base::Log log_;
   Listeners listeners_;
+  std::optional<loop::Admission> admission_;  // Only with a limit that it keeps.
   std::vector<std::unique_ptr<loop::Loop>> loops_;
   std::unique_ptr<Balancer> balancer_;  // Only with two loops or more.
   std::unique_ptr<Gate> gate_;

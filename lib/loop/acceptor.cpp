@@ -12,7 +12,7 @@
 namespace ringwire::loop {
 
 bool Acceptor::wants_accept(kernel::Nanoseconds now) const noexcept {
-  return !accept_armed_ && !closing_ && !broken_ && now >= resume_at_;
+  return !accept_armed_ && !closing_ && !broken_ && waiting_fd_ < 0 && now >= resume_at_;
 }
 
 void Acceptor::arm_accept(uring::Ring& ring) noexcept {
@@ -20,7 +20,12 @@ void Acceptor::arm_accept(uring::Ring& ring) noexcept {
   RINGWIRE_ASSERT(!closing_);
   RINGWIRE_ASSERT(fd_ >= 0);
 
-  uring::prep_accept_multishot(ring.next_sqe(token(uring::Op::accept)), fd_);
+  io_uring_sqe& sqe = ring.next_sqe(token(uring::Op::accept));
+  if (manner_.one_by_one) {
+    uring::prep_accept(sqe, fd_);
+  } else {
+    uring::prep_accept_multishot(sqe, fd_);
+  }
   accept_armed_ = true;
   resume_at_ = 0;
 }
@@ -63,27 +68,62 @@ int Acceptor::on_accept(const uring::Completion& done, kernel::Nanoseconds now) 
   return -1;
 }
 
+void Acceptor::keep_waiting(int fd) noexcept {
+  RINGWIRE_ASSERT(waiting_fd_ < 0);
+  RINGWIRE_ASSERT(manner_.one_by_one, "descriptor {} of a burst cannot wait", fd);
+  waiting_fd_ = fd;
+}
+
+int Acceptor::take_waiting() noexcept {
+  RINGWIRE_ASSERT(waiting_fd_ >= 0);
+  return std::exchange(waiting_fd_, -1);
+}
+
 void Acceptor::begin_close() noexcept {
   RINGWIRE_ASSERT(!closing_);
   closing_ = true;
   resume_at_ = 0;  // Nobody waits for the end of the pause any more.
 }
 
+bool Acceptor::wants_cancel() const noexcept {
+  return closing_ && accept_armed_ && !cancelled_;
+}
+
+void Acceptor::arm_cancel(uring::Ring& ring) noexcept {
+  RINGWIRE_ASSERT(closing_);
+  RINGWIRE_ASSERT(accept_armed_);
+  RINGWIRE_ASSERT(!cancelled_);
+
+  uring::prep_cancel_fd(ring.next_sqe(token(uring::Op::accept_cancel)), fd_);
+  cancel_armed_ = cancelled_ = true;
+}
+
+bool Acceptor::wants_look() const noexcept {
+  return closing_ && fd_ >= 0 && !accept_armed_ && !cancel_armed_ && looks_left_ > 0;
+}
+
+int Acceptor::look(kernel::Kernel& kernel) noexcept {
+  RINGWIRE_ASSERT(wants_look());
+  --looks_left_;
+  const int fd = kernel.accept(fd_);
+  if (fd >= 0) return fd;
+  // Who has gone meanwhile (ECONNABORTED, and others of accept(2)) is not the last one; these ends are.
+  if (fd == -EAGAIN || fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM || fd == -EBADF ||
+      fd == -EINVAL || fd == -EPERM || fd == -EACCES || fd == -ENOTSOCK) {
+    looks_left_ = 0;
+  }
+  return -1;
+}
+
 bool Acceptor::wants_close() const noexcept {
-  return closing_ && fd_ >= 0 && !close_armed_;
+  return closing_ && fd_ >= 0 && !accept_armed_ && !cancel_armed_ && looks_left_ == 0 && !close_armed_;
 }
 
 void Acceptor::arm_close(uring::Ring& ring) noexcept {
   RINGWIRE_ASSERT(closing_);
+  RINGWIRE_ASSERT(!accept_armed_);
   RINGWIRE_ASSERT(!close_armed_);
-  RINGWIRE_ASSERT(!cancel_armed_);
 
-  if (accept_armed_) {
-    io_uring_sqe& cancel = ring.next_sqe(token(uring::Op::accept_cancel));
-    uring::prep_cancel_fd(cancel, fd_);
-    uring::link_hard(cancel);
-    cancel_armed_ = true;
-  }
   uring::prep_close(ring.next_sqe(token(uring::Op::accept_close)), fd_);
   close_armed_ = true;
 }
@@ -105,23 +145,20 @@ void Acceptor::close_now(kernel::Kernel& kernel) noexcept {
   if (fd_ >= 0) kernel.close(std::exchange(fd_, -1));
 }
 
-bool Acceptor::flush(uring::Ring& ring, kernel::Nanoseconds now) noexcept {
-  if (wants_close()) {
-    if (!ring.make_room(2)) return false;
+bool Acceptor::flush(uring::Ring& ring, kernel::Nanoseconds now, bool may_accept) noexcept {
+  if (wants_cancel()) {
+    if (!ring.make_room(1)) return false;
+    arm_cancel(ring);
+  } else if (wants_close()) {
+    if (!ring.make_room(1)) return false;
     arm_close(ring);
   } else if (wants_accept(now)) {
+    resume_at_ = 0;  // The pause is over; nobody wakes for it again, though there may be no room to accept.
+    if (!may_accept) return true;
     if (!ring.make_room(1)) return false;
     arm_accept(ring);
   }
   return true;
-}
-
-kernel::Nanoseconds first_resume(const std::deque<Acceptor>& acceptors) noexcept {
-  kernel::Nanoseconds first = UINT64_MAX;
-  for (const Acceptor& acceptor : acceptors) {
-    if (acceptor.resume_at() != 0) first = std::min(first, acceptor.resume_at());
-  }
-  return first;
 }
 
 }  // namespace ringwire::loop

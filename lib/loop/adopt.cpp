@@ -1,5 +1,6 @@
 // Where connected sockets become connections: accepted here, handed over by the balancer, or dialled.
 #include "lib/base/assert.hpp"
+#include "lib/loop/admission.hpp"
 #include "lib/loop/loop.hpp"
 #include "lib/net/socket.hpp"
 
@@ -7,23 +8,44 @@
 
 namespace ringwire::loop {
 
-Client* Loop::adopt(int fd, conn::Origin origin, bool is_tcp) noexcept {
+void Loop::enter(const Entrance::Entered& entered) noexcept {
+  if (entered.fd >= 0) adopt(entered.fd, conn::Origin::accepted, entered.arrival);
+}
+
+void Loop::let_waiting_in() noexcept {
+  for (auto entered = entrance_.take_waiting(); entered.fd >= 0; entered = entrance_.take_waiting()) {
+    enter(entered);
+  }
+}
+
+void Loop::leave(const Client& client) noexcept {
+  if (client.origin() != conn::Origin::accepted) return;
+  ++accepted_closed_;
+  if (with_.admission != nullptr) with_.admission->leave(passes_[client.slot()]);
+}
+
+Client* Loop::adopt(int fd, conn::Origin origin, const Arrival& arrival) noexcept {
   RINGWIRE_ASSERT(fd >= 0);
 
   Client* client = nullptr;
   try {
+    if (with_.admission != nullptr && passes_.size() <= connections_.size()) {
+      passes_.resize(connections_.size() + 1);  // Slots are used from 0 on.
+    }
     client = connections_.acquire(shared_, fd, origin);
   } catch (const std::bad_alloc&) {
     with_.log.warn("no memory for another connection; it was reset");
   }
   if (client == nullptr) {
-    refuse(fd, origin);
+    refuse(fd, origin, arrival);
     return nullptr;
   }
+  if (with_.admission != nullptr) passes_[client->slot()] = arrival.pass;
 
   // A peer that has gone already makes these fail; the first receive tells.
-  if (is_tcp && with_.options.tcp_no_delay) static_cast<void>(net::set_no_delay(with_.kernel, fd, true));
-  if (is_tcp && with_.options.tcp_keepalive.count() != 0) {
+  if (arrival.is_tcp && with_.options.tcp_no_delay)
+    static_cast<void>(net::set_no_delay(with_.kernel, fd, true));
+  if (arrival.is_tcp && with_.options.tcp_keepalive.count() != 0) {
     static_cast<void>(net::set_keepalive(with_.kernel, fd, with_.options.tcp_keepalive));
   }
   publish_counts();
@@ -31,18 +53,21 @@ Client* Loop::adopt(int fd, conn::Origin origin, bool is_tcp) noexcept {
   return client;
 }
 
-void Loop::refuse(int fd, conn::Origin origin) noexcept {
+void Loop::refuse(int fd, conn::Origin origin, const Arrival& arrival) noexcept {
   static_cast<void>(net::set_reset_on_close(with_.kernel, fd));
   with_.kernel.close(fd);
   ++refused_;
-  if (origin == conn::Origin::accepted) ++accepted_closed_;
+  if (origin == conn::Origin::accepted) {
+    ++accepted_closed_;
+    if (with_.admission != nullptr) with_.admission->leave(arrival.pass);
+  }
   publish_counts();
 }
 
 void Loop::on_handoff(const uring::Completion& done) noexcept {
   RINGWIRE_ASSERT(has_balancer_);
   handoffs_received_ = (handoffs_received_ + 1) % handoffs_modulus;
-  adopt(done.res, conn::Origin::accepted, Arrival::of(done.token).is_tcp);
+  adopt(done.res, conn::Origin::accepted, Arrival::of(done.token));
   if (handoffs_received_ == handoffs_expected_) begin_stop();
 }
 

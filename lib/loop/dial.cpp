@@ -79,7 +79,7 @@ void Loop::on_connect(const uring::Completion& done) noexcept {
   if (done.res == -ECANCELED) error = Error::engine_stopped;
   if (error) {
     with_.kernel.close(fd);
-  } else if (adopt(fd, conn::Origin::connected, is_tcp) == nullptr) {
+  } else if (adopt(fd, conn::Origin::connected, {.is_tcp = is_tcp}) == nullptr) {
     error = std::make_error_code(std::errc::resource_unavailable_try_again);
   }
   if (told) guard("a connect callback", [&] { told(error); });

@@ -17,7 +17,7 @@ void Loop::dispatch(const uring::Completion& done) noexcept {
     case uring::Op::accept:
     case uring::Op::accept_cancel:
     case uring::Op::accept_close:
-      return dispatch_to_acceptor(done);
+      return enter(entrance_.on_completion(done, shared_.now));
     case uring::Op::handoff:
       return on_handoff(done);
     case uring::Op::handoff_end:
@@ -69,16 +69,6 @@ void Loop::dispatch_to_connection(const uring::Completion& done) noexcept {
     default:
       return client->on_close(done);
   }
-}
-
-void Loop::dispatch_to_acceptor(const uring::Completion& done) noexcept {
-  RINGWIRE_ASSERT(done.token.slot < acceptors_.size());
-  Acceptor& acceptor = acceptors_[done.token.slot];
-  if (done.token.op == uring::Op::accept_cancel) return acceptor.on_cancel(done);
-  if (done.token.op == uring::Op::accept_close) return acceptor.on_close(done);
-
-  const int fd = acceptor.on_accept(done, shared_.now);
-  if (fd >= 0) adopt(fd, conn::Origin::accepted, acceptor.is_tcp());
 }
 
 }  // namespace ringwire::loop

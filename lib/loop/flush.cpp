@@ -11,10 +11,7 @@ void Loop::flush() noexcept {
   RINGWIRE_ASSERT(pool_.held_count() == 0, "{} buffers were not given back", pool_.held_count());
   pool_.publish();
   queue_full_ = false;
-
-  for (Acceptor& acceptor : acceptors_) {
-    if (!acceptor.flush(ring_, shared_.now)) queue_full_ = true;
-  }
+  if (!entrance_.flush(ring_, shared_.now)) queue_full_ = true;
   flush_dialing();
   // Two SQEs are the most a connection needs, and a linked pair must go out in one submit.
   while (!shared_.due.empty() && make_room(2)) {
@@ -71,7 +68,7 @@ void Loop::release() noexcept {
     RINGWIRE_ASSERT(client.is_closed());
 
     wheel_.cancel(client.timer);
-    if (client.origin() == conn::Origin::accepted) ++accepted_closed_;
+    leave(client);
     connections_.release(client.slot());
   }
   publish_counts();

@@ -39,6 +39,7 @@ Loop::Loop(const Surroundings& surroundings, std::size_t index, bool has_balance
       wheel_{shared_.now},
       connections_{with_.options.connections_max},
       dialing_{dialing_max},
+      entrance_{with_, *mailbox_},
       tick_timer_{tick_token},
       stop_timer_{stop_token},
       has_balancer_{has_balancer} {
@@ -51,7 +52,7 @@ Loop::~Loop() {
 
 void Loop::add_listener(int fd, bool is_tcp) {
   RINGWIRE_ASSERT(!ring_.is_open());
-  acceptors_.emplace_back(fd, static_cast<std::uint32_t>(acceptors_.size()), with_.log, is_tcp);
+  entrance_.add(fd, is_tcp);
 }
 
 std::error_code Loop::open() {
@@ -101,7 +102,7 @@ void Loop::close() noexcept {
   wheel_.cancel(stop_timer_);
   ring_.close();
   pool_.close();
-  for (Acceptor& acceptor : acceptors_) acceptor.close_now(with_.kernel);
+  entrance_.close_now();
   if (event_fd_ >= 0) with_.kernel.close(std::exchange(event_fd_, -1));
 }
 
@@ -136,6 +137,7 @@ void Loop::reap() noexcept {
       break;
     }
   }
+  let_waiting_in();
   react();
 }
 

@@ -16,8 +16,8 @@
 #include "lib/conn/connection.hpp"
 #include "lib/conn/shared.hpp"
 #include "lib/kernel/kernel.hpp"
-#include "lib/loop/acceptor.hpp"
 #include "lib/loop/arrival.hpp"
+#include "lib/loop/entrance.hpp"
 #include "lib/loop/mailbox.hpp"
 #include "lib/loop/surroundings.hpp"
 #include "lib/loop/wheel.hpp"
@@ -28,7 +28,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -143,7 +142,6 @@ class Loop {
   // dispatch.cpp
   void dispatch(const uring::Completion& done) noexcept;
   void dispatch_to_connection(const uring::Completion& done) noexcept;
-  void dispatch_to_acceptor(const uring::Completion& done) noexcept;
   // react.cpp
   void react_to(Client& client) noexcept;
   void react_to_open(Client& client) noexcept;
@@ -157,8 +155,11 @@ class Loop {
   void flush_dialing() noexcept;
   void move_timer(Client& client) noexcept;
   // adopt.cpp
-  Client* adopt(int fd, conn::Origin origin, bool is_tcp) noexcept;
-  void refuse(int fd, conn::Origin origin) noexcept;
+  Client* adopt(int fd, conn::Origin origin, const Arrival& arrival) noexcept;
+  void refuse(int fd, conn::Origin origin, const Arrival& arrival) noexcept;
+  void enter(const Entrance::Entered& entered) noexcept;
+  void let_waiting_in() noexcept;
+  void leave(const Client& client) noexcept;
   void on_handoff(const uring::Completion& done) noexcept;
   void on_handoff_end(const uring::Completion& done) noexcept;
   // dial.cpp
@@ -197,7 +198,8 @@ class Loop {
   Wheel wheel_;
   base::SlotTable<Client> connections_;
   base::SlotTable<Dialing> dialing_;
-  std::deque<Acceptor> acceptors_;
+  Entrance entrance_;
+  std::vector<std::uint32_t> passes_;             // Of each slot, where the engine's admission counts.
   base::List<conn::Connection, conn::Due> gone_;  // Closed, to be released at the end of the lap.
   std::vector<Mail> letters_;
   Timer tick_timer_;

@@ -21,8 +21,8 @@ void Loop::begin_stop() noexcept {
   stop_requested_.store(true, std::memory_order_relaxed);
   wheel_.cancel(tick_timer_);
   wheel_.arm(stop_timer_, shared_.now + base::to_nanoseconds(with_.options.stop_timeout));
-  if (!acceptors_.empty()) with_.owner.listeners_closing();
-  for (Acceptor& acceptor : acceptors_) acceptor.begin_close();
+  entrance_.begin_close();
+  let_waiting_in();
   dial_due_ = true;  // To be cancelled.
   connections_.for_each([](Client& client) { client.drain(); });
 }
@@ -35,11 +35,7 @@ void Loop::cut_off() noexcept {
 }
 
 bool Loop::is_empty() const noexcept {
-  if (connections_.size() != 0 || dialing_.size() != 0) return false;
-  for (const Acceptor& acceptor : acceptors_) {
-    if (!acceptor.is_closed()) return false;
-  }
-  return true;
+  return connections_.size() == 0 && dialing_.size() == 0 && entrance_.is_closed();
 }
 
 void Loop::flush_stop() noexcept {

@@ -16,6 +16,8 @@
 
 namespace ringwire::loop {
 
+class Admission;
+
 /// Whom a loop, or the balancer, tells what concerns the whole engine: that somebody wants it to stop (a
 /// handler's `Action::shutdown`, or a signal), and that its addresses will soon be free.
 class Owner {
@@ -41,6 +43,7 @@ struct Surroundings {
   const Options& options;
   const base::Log& log;
   Owner& owner;
+  Admission* admission = nullptr;  // Only where there is a limit it keeps.
 };
 
 /// How long to wait until a time of the clock, as `Ring::submit_and_wait` takes it; UINT64_MAX = for ever.

@@ -9,7 +9,7 @@
 namespace ringwire::loop {
 
 std::int64_t Loop::wait_time() noexcept {
-  return time_until(with_, std::min(wheel_.next().value_or(UINT64_MAX), first_resume(acceptors_)));
+  return time_until(with_, std::min(wheel_.next().value_or(UINT64_MAX), entrance_.first_resume()));
 }
 
 void Loop::on_timer(Timer& timer) noexcept {

@@ -334,7 +334,7 @@ TEST_CASE("with nothing to do the balancer sleeps until it is woken") {
   CHECK(at.kernel.waits == std::vector<std::int64_t>{kernel::wait_forever});
 }
 
-// Has the listener's cancel and close submitted after a stop; answers them.
+// Has the listener's cancel submitted after a stop; and, once that has been answered, the close.
 struct Stopping {
   explicit Stopping(Stage& at) {
     at.balancer->request_stop();
@@ -342,6 +342,16 @@ struct Stopping {
     cancel = at.kernel.take(Op::accept_cancel);
     close = at.kernel.take(Op::accept_close);
   }
+
+  // The accept has ended so, and the cancel said so.
+  void answer(Stage& at, int accepted = -ECANCELED, int cancelled = 1) {
+    CHECK_FALSE(close);
+    at.kernel.complete(at.accepts[0], accepted);
+    at.kernel.complete(cancel.value(), cancelled);
+    at.lap();
+    close = at.kernel.take(Op::accept_close);
+  }
+
   std::optional<Request> cancel;
   std::optional<Request> close;
 };
@@ -351,16 +361,13 @@ TEST_CASE("stop closes the listeners first, and tells the loops when that is don
   for (int fd = 100; fd < 103; ++fd) at.accept(fd);
   at.lap();
   at.hold_messages();
-  const Stopping stopping{at};
+  Stopping stopping{at};
   REQUIRE(stopping.cancel);
-  REQUIRE(stopping.close);
-  CHECK((stopping.cancel->sqe.flags & IOSQE_IO_HARDLINK) != 0);
-  CHECK(stopping.close->sqe.fd == 10);
+  CHECK(stopping.cancel->sqe.fd == 10);
   CHECK(at.messages().empty());
-
-  at.kernel.complete(at.accepts[0], -ECANCELED);
-  at.kernel.complete(*stopping.cancel, 1);
-  at.lap();
+  stopping.answer(at);
+  REQUIRE(stopping.close);
+  CHECK(stopping.close->sqe.fd == 10);
   CHECK(at.messages().empty());  // The close is still under way.
   at.kernel.complete(*stopping.close, 0);
   at.lap();
@@ -381,9 +388,8 @@ TEST_CASE("stop closes the listeners first, and tells the loops when that is don
 
 TEST_CASE("a connection accepted while the listener closes is still delivered, and counted") {
   Stage at;
-  const Stopping stopping{at};
-  at.accept(100, 0);  // It came before the cancel did, and was the accept's last.
-  at.kernel.complete(stopping.cancel.value(), -ENOENT);
+  Stopping stopping{at};
+  stopping.answer(at, 100, -ENOENT);  // It came before the cancel did, and was the accept's last.
   at.kernel.complete(stopping.close.value(), 0);
   at.lap();
   at.lap();
@@ -393,15 +399,30 @@ TEST_CASE("a connection accepted while the listener closes is still delivered, a
   CHECK(at.counts() == std::vector<std::size_t>{1, 0});
 }
 
+TEST_CASE("who came while the accept was being cancelled is found by a last look, delivered and counted") {
+  Stage at;
+  at.kernel.accept_results = {100, -ECONNABORTED, 101};
+  Stopping stopping{at};
+  CHECK(at.kernel.accept_results.size() == 3);  // Not while the accept may still take them.
+  stopping.answer(at);
+  CHECK(at.kernel.accept_results.empty());
+  at.kernel.complete(stopping.close.value(), 0);
+  at.lap();
+  at.lap();
+  CHECK_FALSE(at.running);
+  at.lap_loops();
+  CHECK(at.notebook.events == test::Words{"open", "drain", "open", "drain"});
+  CHECK(at.counts() == std::vector<std::size_t>{1, 1});
+}
+
 TEST_CASE("a refused message during stop is delivered before its loop may end") {
   Stage at;
   at.hold_messages();
   at.accept(100);
-  const Stopping stopping{at};
+  Stopping stopping{at};
   const auto first = at.messages();
   REQUIRE(first.size() == 1);
-  at.kernel.complete(at.accepts[0], -ECANCELED);
-  at.kernel.complete(stopping.cancel.value(), 1);
+  stopping.answer(at);
   at.kernel.complete(stopping.close.value(), 0);
   at.lap();
   for (const Request& end : at.messages()) {
@@ -423,9 +444,8 @@ TEST_CASE("a refused message during stop is delivered before its loop may end") 
 
 TEST_CASE("loops that had nothing end with the balancer") {
   Stage at;
-  const Stopping stopping{at};
-  at.kernel.complete(at.accepts[0], -ECANCELED);
-  at.kernel.complete(stopping.cancel.value(), 1);
+  Stopping stopping{at};
+  stopping.answer(at);
   at.kernel.complete(stopping.close.value(), 0);
   at.lap();
   at.lap();
@@ -436,9 +456,8 @@ TEST_CASE("loops that had nothing end with the balancer") {
 
 TEST_CASE("a close that was cancelled before it began is tried again") {
   Stage at;
-  const Stopping stopping{at};
-  at.kernel.complete(at.accepts[0], -ECANCELED);
-  at.kernel.complete(stopping.cancel.value(), 1);
+  Stopping stopping{at};
+  stopping.answer(at);
   at.kernel.complete(stopping.close.value(), -ECANCELED);
   at.lap();
   CHECK(at.kernel.take(Op::accept_close));
@@ -484,9 +503,10 @@ TEST_CASE("where threads cannot post to rings, stop rings an eventfd, and its re
   at.balancer->request_stop();
   REQUIRE(at.kernel.signalled.size() == 1);
   at.lap();
-  at.kernel.complete(at.kernel.take(Op::accept_close).value(), 0);
   at.kernel.complete(at.kernel.take(Op::accept_cancel).value(), 1);
   at.kernel.complete(at.accepts[0], -ECANCELED);
+  at.lap();
+  at.kernel.complete(at.kernel.take(Op::accept_close).value(), 0);
   at.lap();
   at.lap();
   CHECK(at.running);  // The read of the eventfd is still lent.

@@ -9,10 +9,12 @@
 #include "tests/support/process.hpp"
 #include "tests/support/real_kernel.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,9 +24,10 @@ namespace {
 using test::Client;
 using test::Directory;
 
-std::error_code open(Listeners& listeners, std::vector<std::string> addresses) {
+std::error_code open(Listeners& listeners, std::vector<std::string> addresses, const Options& options = {},
+                     std::size_t takers = 1) {
   const std::vector<std::string_view> views{addresses.begin(), addresses.end()};
-  return listeners.open(views, {});
+  return listeners.open(views, options, takers);
 }
 
 TEST_CASE("listeners are opened in the order given, and closed if nobody takes them") {
@@ -57,7 +60,9 @@ TEST_CASE("when one address fails the others are closed, and their files gone") 
 TEST_CASE("who takes them learns which are TCP") {
   Listeners listeners{test::real_kernel()};
   REQUIRE_FALSE(open(listeners, {"tcp://127.0.0.1:0", "unix://@ringwire-" + std::to_string(::getpid())}));
-  const auto all = listeners.hand_out();
+  const auto takers = listeners.hand_out();
+  REQUIRE(takers.size() == 1);
+  const auto& all = takers.front();
   REQUIRE(all.size() == 2);
   CHECK(all[0].is_tcp);
   CHECK_FALSE(all[1].is_tcp);
@@ -87,6 +92,65 @@ TEST_CASE("once retired a listener cannot be duplicated") {
   int fd = -1;
   CHECK(listeners.duplicate(0, fd) == Error::engine_stopped);
   CHECK(fd == -1);
+}
+
+TEST_CASE("with reuse_port each taker has a TCP socket of his own on one port, and shares a unix socket") {
+  const Directory directory;
+  Options options;
+  options.reuse_port = true;
+  Listeners listeners{test::real_kernel()};
+  REQUIRE_FALSE(open(listeners, {"tcp://127.0.0.1:0", "unix://" + directory / "x"}, options, 3));
+  CHECK(listeners.addresses().size() == 2);
+  const auto takers = listeners.hand_out();
+  REQUIRE(takers.size() == 3);
+  std::set<int> fds;
+  for (const auto& all : takers) {
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].is_tcp);
+    CHECK_FALSE(all[1].is_tcp);
+    for (const auto& each : all) fds.insert(each.fd);
+    sockaddr_in name{};
+    socklen_t size = sizeof name;
+    CHECK(::getsockname(all[0].fd, static_cast<sockaddr*>(static_cast<void*>(&name)), &size) == 0);
+    CHECK(ntohs(name.sin_port) == listeners.addresses()[0].port);
+  }
+  CHECK(fds.size() == 6);
+  for (const int fd : fds) ::close(fd);
+}
+
+TEST_CASE("without reuse_port there is one taker, however many loops there are") {
+  Listeners listeners{test::real_kernel()};
+  REQUIRE_FALSE(open(listeners, {"tcp://127.0.0.1:0"}, {}, 3));
+  const auto takers = listeners.hand_out();
+  REQUIRE(takers.size() == 1);
+  ::close(takers[0][0].fd);
+}
+
+TEST_CASE("an inherited listener is taken over, and its unix file is left to whoever bound it") {
+  const Directory directory;
+  const std::size_t before = test::open_descriptors();
+  int fd = -1;
+  {
+    Listeners first{test::real_kernel()};
+    REQUIRE_FALSE(open(first, {"unix://" + directory / "x"}));
+    REQUIRE_FALSE(first.duplicate(0, fd));
+  }
+  {
+    Listeners second{test::real_kernel()};
+    REQUIRE_FALSE(open(second, {"fd://" + std::to_string(fd)}));
+    REQUIRE(second.addresses().size() == 1);
+    CHECK(second.addresses()[0].path() == directory / "x");
+    CHECK(Client{second.addresses()[0]}.ok());
+  }
+  CHECK(test::open_descriptors() == before);
+  CHECK(std::filesystem::exists(directory / "x"));
+}
+
+TEST_CASE("a descriptor that cannot be taken over fails the start, and stays open") {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  Listeners listeners{test::real_kernel()};
+  CHECK(open(listeners, {"fd://" + std::to_string(fd)}) == std::errc::invalid_argument);
+  CHECK(::close(fd) == 0);
 }
 
 TEST_CASE("a file that was replaced by another server's is left to it") {

@@ -5,7 +5,9 @@
 #include "tests/support/catch.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <random>
+#include <span>
 #include <vector>
 
 namespace ringwire::engine {
@@ -113,6 +115,104 @@ TEST_CASE("whatever opens and closes, least connections never chooses a fuller l
     }
     REQUIRE(policy.active(victim) == active[victim]);
   }
+}
+
+Address host(std::uint8_t third, std::uint8_t last, std::uint16_t port = 0) {
+  Address address;
+  address.family = Address::Family::ipv4;
+  address.port = port;
+  address.ip = {10, 0, third, last};
+  return address;
+}
+
+TEST_CASE("source hash: one host always has the same loop, whatever its port and whatever else comes") {
+  Policy policy{Balancing::source_hash, 5};
+  CHECK(policy.needs_peer());
+  const std::size_t first = policy.assign(host(1, 1, 1000));
+  for (std::uint16_t port = 1; port < 500; ++port) {
+    CHECK(policy.assign(host(1, 1, port)) == first);
+    static_cast<void>(policy.assign(host(2, static_cast<std::uint8_t>(port), port)));
+  }
+}
+
+TEST_CASE("source hash: many hosts are spread, none of the loops is far from its share") {
+  for (const std::size_t loops : {2U, 3U, 8U}) {
+    Policy policy{Balancing::source_hash, loops};
+    for (unsigned count = 0; count < 8000; ++count) {
+      static_cast<void>(policy.assign(host(static_cast<std::uint8_t>(count / 250), count % 250)));
+    }
+    for (std::size_t loop = 0; loop < loops; ++loop) {
+      CHECK(policy.active(loop) > 8000 / loops * 85 / 100);
+      CHECK(policy.active(loop) < 8000 / loops * 115 / 100);
+    }
+  }
+}
+
+TEST_CASE("source hash: an IPv6 host counts whole, and IPv4 in IPv6 clothes is IPv4") {
+  std::vector<std::uint64_t> hashes;
+  for (std::size_t byte = 0; byte < 16; ++byte) {
+    Address address;
+    address.family = Address::Family::ipv6;
+    address.ip[byte] = 1;
+    hashes.push_back(hash_of(address));
+  }
+  std::sort(hashes.begin(), hashes.end());
+  CHECK(std::adjacent_find(hashes.begin(), hashes.end()) == hashes.end());
+
+  Address mapped;
+  mapped.family = Address::Family::ipv6;
+  mapped.ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 10, 0, 7, 7};
+  Policy policy{Balancing::source_hash, 97};
+  CHECK(policy.assign(mapped) == policy.assign(host(7, 7)));
+}
+
+TEST_CASE("source hash: who has no address goes from loop to loop") {
+  Policy policy{Balancing::source_hash, 3};
+  CHECK(assign_many(policy, 4) == std::vector<std::size_t>{0, 1, 2, 0});
+}
+
+// Answers a number, or throws.
+struct Fixed final : BalancingPolicy {
+  std::size_t assign(const Address& /*peer*/, std::span<const LoopLoad> loops) override {
+    seen.assign(loops.begin(), loops.end());
+    if (answer == 99) throw 1;
+    return answer;
+  }
+  std::size_t answer = 0;
+  std::vector<LoopLoad> seen;
+};
+
+TEST_CASE("a policy of the user's is obeyed, and told the loads") {
+  const base::Log log{LogLevel::off, nullptr};
+  Fixed custom;
+  Policy policy{Balancing::least_connections, 3, &custom, log};
+  CHECK(policy.needs_peer());
+  custom.answer = 2;
+  CHECK(assign_many(policy, 3) == std::vector<std::size_t>{2, 2, 2});
+  policy.set_closed(2, 1);
+  static_cast<void>(policy.assign());
+  CHECK(custom.seen[2].assigned == 3);
+  CHECK(custom.seen[2].active == 2);
+  CHECK(custom.seen[0].assigned == 0);
+}
+
+TEST_CASE("after an exception of the user's policy the connection goes to the next loop") {
+  const base::Log log{LogLevel::off, nullptr};
+  Fixed custom;
+  custom.answer = 99;
+  Policy policy{Balancing::round_robin, 3, &custom, log};
+  CHECK(assign_many(policy, 4) == std::vector<std::size_t>{0, 1, 2, 0});
+}
+
+TEST_CASE("a loop that is none ends the process, and the message names it") {
+  CHECK_THAT(death_of([] {
+               const base::Log log{LogLevel::off, nullptr};
+               Fixed custom;
+               custom.answer = 3;
+               Policy policy{Balancing::round_robin, 3, &custom, log};
+               static_cast<void>(policy.assign());
+             }),
+             contains("BalancingPolicy::assign answered loop 3 of 3"));
 }
 
 }  // namespace

@@ -85,17 +85,40 @@ TEST_CASE("a listener somebody else shut down is given up, not hammered", "[acce
   CHECK_FALSE(at.kernel.take(Op::accept));
 }
 
-TEST_CASE("a closing listener cancels its accept and closes in one chain", "[acceptor]") {
+TEST_CASE("a closing listener cancels its accept, takes who came meanwhile, and only then closes",
+          "[acceptor]") {
   LoopFixture at;
   at.loop.request_stop();
   at.lap();
   const auto cancel = at.kernel.take(Op::accept_cancel);
-  const auto close = at.kernel.take(Op::accept_close);
   REQUIRE(cancel);
-  REQUIRE(close);
-  CHECK(cancel->sqe.flags == IOSQE_IO_HARDLINK);
   CHECK(cancel->sqe.fd == LoopFixture::listener);
+  CHECK_FALSE(at.kernel.take(Op::accept_close));
+  at.kernel.accept_results = {21};
+  at.kernel.complete(*cancel, 1);
+  at.lap();
+  CHECK(at.kernel.accept_results.size() == 1);  // The accept itself has not answered yet.
+  at.kernel.complete(*at.accept, -ECANCELED);
+  at.lap();
+  CHECK(at.notebook.events == ringwire::test::Words{"open", "drain"});
+  const auto close = at.kernel.take(Op::accept_close);
+  REQUIRE(close);
   CHECK(close->sqe.fd == LoopFixture::listener);
+  CHECK_FALSE(at.kernel.take(Op::accept_cancel));
+}
+
+TEST_CASE("a last look that finds no descriptor to accept with ends", "[acceptor]") {
+  LoopFixture at;
+  at.loop.request_stop();
+  at.lap();
+  at.kernel.accept_results = {-EMFILE, 21};
+  at.kernel.complete(at.kernel.take(Op::accept_cancel).value(), 1);
+  at.kernel.complete(*at.accept, -ECANCELED);
+  at.lap();
+  CHECK(at.kernel.accept_results.size() == 1);
+  CHECK(at.notebook.events.empty());
+  CHECK(at.kernel.take(Op::accept_close));
+  at.kernel.accept_results.clear();
 }
 
 TEST_CASE("a connection accepted while the listener closes is still served", "[acceptor]") {
@@ -108,17 +131,32 @@ TEST_CASE("a connection accepted while the listener closes is still served", "[a
   CHECK(at.notebook.events == ringwire::test::Words{"open", "drain"});
 }
 
-TEST_CASE("of several pauses the one that ends first counts", "[acceptor]") {
+TEST_CASE("an acceptor that keeps a client accepts no other until it has given it away", "[acceptor]") {
+  const ringwire::base::Log log{ringwire::LogLevel::off, nullptr};
+  Acceptor acceptor{10, 0, log, {.is_tcp = false, .one_by_one = true}};
+  CHECK_FALSE(acceptor.is_tcp());
+  CHECK(acceptor.wants_accept(0));
+  acceptor.keep_waiting(20);
+  CHECK(acceptor.has_waiting());
+  CHECK_FALSE(acceptor.wants_accept(0));
+  CHECK(acceptor.take_waiting() == 20);
+  CHECK_FALSE(acceptor.has_waiting());
+  CHECK(acceptor.wants_accept(0));
+}
+
+TEST_CASE("an acceptor that may not accept now arms nothing, and is no reason to hurry", "[acceptor]") {
   const ringwire::base::Log log{ringwire::LogLevel::off, nullptr};
   ringwire::test::ScriptKernel kernel;
   ringwire::uring::Ring ring{kernel};
   REQUIRE_FALSE(ring.open(8, 16, {}));
-  std::deque<Acceptor> acceptors;
-  for (std::uint32_t index = 0; index < 3; ++index) acceptors.emplace_back(10, index, log);
-  CHECK(ringwire::loop::first_resume(acceptors) == UINT64_MAX);
-  for (const std::uint32_t index : {2U, 1U}) {
-    REQUIRE(acceptors[index].flush(ring, 0));
-    CHECK(acceptors[index].on_accept({{Op::accept, 0, index}, -EMFILE, 0}, index) == -1);
-  }
-  CHECK(ringwire::loop::first_resume(acceptors) == Acceptor::pause_min + 1);
+  Acceptor acceptor{10, 0, log};
+  acceptor.arm_accept(ring);
+  CHECK(acceptor.on_accept({{Op::accept, 0, 0}, -EMFILE, 0}, 0) == -1);
+  CHECK(acceptor.flush(ring, 0, false));
+  CHECK(acceptor.resume_at() == Acceptor::pause_min);
+  CHECK(acceptor.flush(ring, Acceptor::pause_min, false));
+  CHECK(acceptor.resume_at() == 0);
+  CHECK(acceptor.wants_accept(0));
+  CHECK(acceptor.flush(ring, 0, true));
+  CHECK_FALSE(acceptor.wants_accept(0));
 }

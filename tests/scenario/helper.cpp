@@ -5,7 +5,7 @@
 // Leaves to others: what is expected. Invariant: every question gets one line of answer.
 //
 // Words: loops=N stop_timeout=MS nofile=N memlock=BYTES user=UID deny=ERRNO deny_filters=ERRNO signal
-//        lockdown sq=N cq=N buffers=N kernel=NAME log
+//        lockdown sq=N cq=N buffers=N kernel=NAME log address=URL
 // Questions: fds count cpu stop
 #include <ringwire/ringwire.hpp>
 
@@ -35,6 +35,7 @@ namespace {
 
 struct Setup {
   ringwire::Options options;
+  std::string address = "tcp://127.0.0.1:0";
   unsigned long memlock = 0;
   unsigned long nofile = 0;
   uid_t user = 0;
@@ -63,6 +64,7 @@ Setup parse(int count, char** words) {
     if (word == "signal") setup.options.stop_on_signal = true;
     if (word == "log") setup.options.log_level = ringwire::LogLevel::info;
     if (word.starts_with("kernel=")) setenv("RINGWIRE_KERNEL", words[index] + 7, 1);
+    if (word.starts_with("address=")) setup.address = word.substr(8);
     if (word == "lockdown") setup.options.lockdown = true;
     if (take(word, "loops", value)) setup.options.loops = value;
     if (take(word, "stop_timeout", value)) setup.options.stop_timeout = std::chrono::milliseconds{value};
@@ -163,10 +165,10 @@ int main(int count, char** words) {
   // of them.
   std::error_code error;
   if (setup.options.stop_on_signal) {
-    error = ringwire::run(server, "tcp://127.0.0.1:0", setup.options);
+    error = ringwire::run(server, setup.address, setup.options);
   } else {
     std::thread questions{[&] { answer_questions(server, end); }};
-    error = ringwire::run(server, "tcp://127.0.0.1:0", setup.options);
+    error = ringwire::run(server, setup.address, setup.options);
     eventfd_write(end, 1);
     questions.join();
   }

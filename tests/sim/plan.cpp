@@ -18,7 +18,13 @@ void draw_options(Choices& choices, Plan& plan) {
   using std::chrono::milliseconds;
   Options& options = plan.options;
   options.loops = pick(choices, std::array<std::size_t, 4>{1, 2, 1, 3});
-  options.balancing = choices.draw(2) == 0 ? Balancing::round_robin : Balancing::least_connections;
+  options.balancing =
+      pick(choices, std::array{Balancing::round_robin, Balancing::least_connections, Balancing::source_hash});
+  options.reuse_port = choices.draw(5) == 1;
+  plan.has_policy = choices.draw(5) == 1;
+  plan.client_hosts = pick(choices, std::array<std::uint8_t, 3>{1, 3, 5});
+  options.engine_connections_max = pick(choices, std::array<std::size_t, 5>{0, 0, 0, 1, 3});
+  options.connections_per_ip_max = pick(choices, std::array<std::size_t, 5>{0, 0, 0, 1, 2});
   options.recv_buffers_count = pick(choices, std::array<std::size_t, 4>{4, 1, 2, 16});
   options.recv_buffer_size = pick(choices, std::array<std::size_t, 3>{64, 100, 256});
   options.sq_entries = pick(choices, std::array<std::size_t, 3>{8, 4, 32});
@@ -126,6 +132,7 @@ void bend(Plan& plan, Scenario scenario) {
     case Scenario::balance:
       plan.options.loops = 2 + plan.options.loops % 2;
       plan.options.connections_max = 100;
+      plan.options.reuse_port = false;
       plan.peers_max = 12;
       plan.close_rate = 0;
       only(plan,
@@ -175,6 +182,7 @@ void Plan::apply(sim::Simulation& world) const {
   kernel.files().set_limit(descriptors_max);
   kernel.set_stream_capacity(stream_capacity);
   kernel.set_ring_features(ring_features, wakes);
+  kernel.set_client_hosts(client_hosts);
   if (has_dead_socket) kernel.leave_file("/sim/sock", true);
   for (std::size_t index = 0; index < fault_rates.size(); ++index) {
     kernel.faults().set_rate(static_cast<Fault>(index), fault_rates[index]);

@@ -58,6 +58,8 @@ struct Plan {
   std::uint32_t write_max = 400;  // Bytes the handler writes at once.
   bool may_dial = true;
   std::vector<std::string_view> addresses{"tcp4://:9000"};  // Where the engine listens.
+  std::uint8_t client_hosts = 1;
+  bool has_policy = false;       // One of the user's chooses the loops.
   bool has_dead_socket = false;  // A server that was killed has left its file at the unix path.
   bool may_not_start = false;    // Something is made to fail from the first call on.
 

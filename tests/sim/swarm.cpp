@@ -28,6 +28,7 @@ Swarm::Swarm(kernel::sim::Choices& choices, Plan plan)
       alarms_{choices, world_.kernel()} {
   plan_.options.mask = plan_.mask;  // The string has moved.
   plan_.apply(world_);
+  if (plan_.has_policy) plan_.options.balancing_policy = this;
   world_.kernel().set_remote(remote_port, kernel::sim::Remote::accepts);
   world_.kernel().set_remote(kernel::sim::unix_name({"\0far", 4}), kernel::sim::Remote::accepts);
   world_.kernel().set_remote(remote_port + 1, kernel::sim::Remote::silent);
@@ -393,6 +394,8 @@ std::string Swarm::idle_fault(const Link& link) {
 void Swarm::check_balance() {
   const std::size_t loops = engine_->loops_count();
   if (loops < 2 || closed_count_ > 0 || stop_asked_ || engine_->connections_refused() > 0 || plan_.may_dial)
+    return;
+  if (plan_.has_policy || plan_.options.reuse_port || plan_.options.balancing == Balancing::source_hash)
     return;
   if (world_.peers().size() != engine_->connections_count()) return;  // Some are still on their way.
   std::size_t least = SIZE_MAX;

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,7 +39,7 @@ struct Outcome {
 };
 
 /// The whole of one run.
-class Swarm : public Handler {
+class Swarm : public Handler, private BalancingPolicy {
  public:
   /// `choices` outlives it.
   Swarm(kernel::sim::Choices& choices, Plan plan);
@@ -68,6 +69,8 @@ class Swarm : public Handler {
     std::size_t unsent = 0;    // Outbound at on_close.
     ConnRef ref;
     Conn* conn = nullptr;  // From on_open to on_close.
+    Address client;        // Of an accepted one, if it could be told …
+    Address host;          // … and without its port.
     std::error_code reason;
     bool opened = false;
     bool eof = false;
@@ -133,6 +136,9 @@ class Swarm : public Handler {
   [[nodiscard]] std::string stragglers();
   void check_clients();
   void check_balance();
+  void check_crowd(const Link& link);
+  void check_loop(const Link& link);
+  [[nodiscard]] std::size_t assign(const Address& peer, std::span<const LoopLoad> loops) override;
   void check_quiet(kernel::Nanoseconds time);
   [[nodiscard]] std::string idle_fault(const Link& link);
   void check_end();
@@ -145,6 +151,8 @@ class Swarm : public Handler {
   Engine* engine_ = nullptr;
   Alarms alarms_;
   std::deque<Link> links_;
+  std::map<Address, std::size_t> told_;     // By client: the loop the policy has chosen.
+  std::map<Address, std::size_t> loop_of_;  // By host: the loop of its connections.
   Outcome outcome_;
   std::uint64_t promised_ = 0;   // Callbacks handed over …
   std::uint64_t kept_ = 0;       // … and called.

@@ -2,6 +2,8 @@
 // be told.
 #include <ringwire/error.hpp>
 
+#include "lib/net/address.hpp"
+
 #include "tests/sim/swarm.hpp"
 
 #include <fmt/format.h>
@@ -25,6 +27,10 @@ Action Swarm::on_open(Conn& conn) {
   link.ref = conn.ref();
   link.conn = &conn;
   conn.emplace_context<std::size_t>(link.peer);
+  if (world_.peers()[link.peer].side() == 0) link.client = conn.remote_address();
+  link.host = net::host_of(link.client);
+  check_crowd(link);
+  check_loop(link);
   ++outcome_.connections;
   link.may_time_out = plan_.times_out();
   return react_open(conn, link);
