@@ -4,9 +4,11 @@
 #pragma once
 
 #include <ringwire/address.hpp>
+#include <ringwire/connect.hpp>
 #include <ringwire/loop_ref.hpp>
 
 #include <cstddef>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -52,6 +54,16 @@ class Engine {
   /// Example: `int fd = -1; if (!engine.dup_listener(0, fd)) pass_on(fd);`
   /// Source: gnet Engine.DupListener.
   [[nodiscard]] std::error_code dup_listener(std::size_t index, int& fd);
+
+  /// Opens a connection on the loop with the fewest connections; see `LoopRef::connect`. Before the loops
+  /// run, in `on_boot`, it is queued.
+  ///
+  /// Example: `engine.connect("tcp://127.0.0.1:9000", {.timeout = 2s}, [](Conn* conn, std::error_code error)
+  /// { … });`
+  Connecting connect(std::string_view address, const ConnectOptions& options = {}, Connected done = nullptr);
+
+  /// Takes over a connected socket on the loop with the fewest connections; see `LoopRef::enroll`.
+  std::error_code enroll(int fd, Connected done = nullptr);
 
   /// Stops: no more accepts, `on_drain` for each connection, flush and close, reset what is left after
   /// `Options::stop_timeout`; then `run` returns. Returns at once; a second call answers

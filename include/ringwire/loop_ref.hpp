@@ -14,6 +14,14 @@
 
 namespace ringwire {
 
+class Conn;
+class Connecting;
+struct ConnectOptions;
+/// Told once how a connect ended, on the loop's thread: with the connection just after its `on_open`, or with
+/// nullptr and the reason: an errno (connection_refused, timed_out, operation_canceled, …) or
+/// `Error::engine_stopped`; when the loop has ended meanwhile `Error::closed`.
+using Connected = Function<void(Conn* conn, std::error_code error)>;
+
 /// Names one loop of an engine. A small value, safe on any thread at any time, also after the engine ended.
 class LoopRef {
  public:
@@ -58,6 +66,23 @@ class LoopRef {
   /// not called.
   std::error_code connect(std::string_view address, Done done = nullptr) const;
 
+  /// The same with a timeout; `done` is told the connection, too, and the answer can cancel it.
+  ///
+  /// A name with several addresses is tried address by address until one answers. The name is resolved
+  /// on the calling thread, which may take seconds: on a loop give numbers.
+  ///
+  /// Example: `loop.connect("tcp://10.0.0.9:80", {.timeout = 2s}, [](Conn* conn, std::error_code error) { …
+  /// });`
+  Connecting connect(std::string_view address, const ConnectOptions& options, Connected done = nullptr) const;
+
+  /// Takes over a connected stream socket that somebody else opened or accepted; the engine's Handler then
+  /// gets its events. Any thread. Source: gnet Enroll.
+  ///
+  /// `done` as above. From an empty answer on the descriptor is ringwire's, which closes it in any case. With
+  /// an error it stays yours: no socket, no stream, not connected (the errno says which), a loop that has
+  /// ended, a full mailbox.
+  std::error_code enroll(int fd, Connected done = nullptr) const;
+
   /// True on the loop's own thread while it runs.
   [[nodiscard]] bool is_current() const noexcept;
 
@@ -66,6 +91,7 @@ class LoopRef {
 
  private:
   friend class ConnRef;
+  friend class Connecting;
 
   [[nodiscard]] TimerRef set_timer(std::uint64_t delay, std::uint64_t period, Task& task) const;
 

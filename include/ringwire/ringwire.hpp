@@ -5,8 +5,10 @@
 #include <ringwire/address.hpp>
 #include <ringwire/balancing.hpp>
 #include <ringwire/bytes.hpp>
+#include <ringwire/client.hpp>
 #include <ringwire/conn.hpp>
 #include <ringwire/conn_ref.hpp>
+#include <ringwire/connect.hpp>
 #include <ringwire/engine.hpp>
 #include <ringwire/error.hpp>
 #include <ringwire/function.hpp>

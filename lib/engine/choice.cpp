@@ -6,6 +6,8 @@
 #include "lib/base/error.hpp"
 #include "lib/base/log.hpp"
 #include "lib/engine/options.hpp"
+#include "lib/kernel/epoll/epoll.hpp"
+#include "lib/kernel/linux.hpp"
 #include "lib/uring/pool.hpp"
 #include "lib/uring/ring.hpp"
 
@@ -79,6 +81,12 @@ std::error_code read_choice(const Options& options, kernel::Kernel& kernel, Kern
 }
 
 }  // namespace
+
+Kernels real_kernels() noexcept {
+  static kernel::Linux linux;
+  static kernel::Epoll epoll;
+  return {linux, epoll};
+}
 
 std::error_code choose_kernel(const Options& options, const Kernels& kernels, kernel::Kernel*& chosen) {
   KernelChoice choice{};

@@ -18,6 +18,9 @@ struct Kernels {
   kernel::Kernel& epoll;
 };
 
+/// Those of this process. Without state, so handles that outlive an engine may still name them.
+[[nodiscard]] Kernels real_kernels() noexcept;
+
 /// Points `chosen` at the kernel that `options` and RINGWIRE_KERNEL ask for. Falls back to epoll, with one
 /// warning, when it is left to us and io_uring is forbidden, too old, or does not fit RLIMIT_MEMLOCK; fails
 /// with that reason when io_uring was asked for. A bad value is `Error::invalid_option`.

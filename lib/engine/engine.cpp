@@ -5,6 +5,8 @@
 #include "lib/base/assert.hpp"
 #include "lib/engine/server.hpp"
 
+#include <utility>
+
 namespace ringwire {
 namespace {
 
@@ -48,6 +50,14 @@ std::vector<Address> Engine::addresses() const {
 
 std::error_code Engine::dup_listener(std::size_t index, int& fd) {
   return static_cast<engine::Server&>(*this).listeners_.duplicate(index, fd);
+}
+
+Connecting Engine::connect(std::string_view address, const ConnectOptions& options, Connected done) {
+  return static_cast<engine::Server&>(*this).least_loaded().connect(address, options, std::move(done));
+}
+
+std::error_code Engine::enroll(int fd, Connected done) {
+  return static_cast<engine::Server&>(*this).least_loaded().enroll(fd, std::move(done));
 }
 
 std::error_code Engine::stop() {

@@ -27,8 +27,9 @@ void Gate::give_up(std::error_code error) {
   note(error);
 }
 
-std::error_code Gate::error() {
-  const std::lock_guard lock{mutex_};
+std::error_code Gate::wait() {
+  std::unique_lock lock{mutex_};
+  opened_.wait(lock, [&] { return missing_ == 0; });
   return error_ ? base::fail(error_, detail_) : error_;
 }
 

@@ -22,9 +22,9 @@ class Gate {
   /// Reports for a thread that could not even be started. Does not wait.
   void give_up(std::error_code error);
 
-  /// The first error reported, with its particulars for `explain` on the calling thread. After all threads
-  /// have arrived.
-  [[nodiscard]] std::error_code error();
+  /// Waits until all threads have arrived, and answers the first error reported, with its particulars for
+  /// `explain` on the calling thread.
+  [[nodiscard]] std::error_code wait();
 
  private:
   void note(std::error_code error);

@@ -3,17 +3,12 @@
 
 #include "lib/engine/choice.hpp"
 #include "lib/engine/server.hpp"
-#include "lib/kernel/epoll/epoll.hpp"
-#include "lib/kernel/linux.hpp"
 
 namespace ringwire {
 
 std::error_code run(Handler& handler, std::span<const std::string_view> addresses, const Options& options) {
-  // Without state; handles that outlive the engine may still name them.
-  static kernel::Linux linux;
-  static kernel::Epoll epoll;
   kernel::Kernel* kernel = nullptr;
-  if (const auto error = engine::choose_kernel(options, {linux, epoll}, kernel)) return error;
+  if (const auto error = engine::choose_kernel(options, engine::real_kernels(), kernel)) return error;
   return engine::Server{*kernel, handler, options}.run(addresses);
 }
 

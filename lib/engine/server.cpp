@@ -41,6 +41,7 @@ bool Server::guard(const char* name, Event&& event) noexcept {
 }
 
 std::error_code Server::run(std::span<const std::string_view> addresses) {
+  if (addresses.empty()) return base::fail(Error::invalid_address, "no address to listen on was given");
   if (const auto error = boot(addresses)) return error;
   if (const auto error = open_signals()) return error;
 
@@ -86,7 +87,6 @@ void Server::say_goodbye() noexcept {
 std::error_code Server::boot(std::span<const std::string_view> addresses) {
   if (const auto error = check_options(options_)) return error;
   if (const auto error = read_lockdown(kernel_, options_)) return error;
-  if (addresses.empty()) return base::fail(Error::invalid_address, "no address to listen on was given");
 
   const std::size_t count = engine::loops_count(options_, kernel_);
   if (const auto error = listeners_.open(addresses, options_, count)) return error;
@@ -96,7 +96,7 @@ std::error_code Server::boot(std::span<const std::string_view> addresses) {
   }
   const loop::Surroundings with{kernel_, handler_, options_,
                                 log_,    *this,    admission_ ? &*admission_ : nullptr};
-  const bool has_balancer = count > 1 && !options_.reuse_port;
+  const bool has_balancer = count > 1 && !addresses.empty() && !options_.reuse_port;
   uring::Features wanted;
   if (const auto error = loop::wanted_features(with, wanted)) return error;  // Known names in the masks?
   std::vector<loop::Loop*> served;
@@ -111,12 +111,45 @@ std::error_code Server::boot(std::span<const std::string_view> addresses) {
 // ---- serve: threads, each with its own ring
 
 std::error_code Server::serve() {
+  const auto error = launch();
+  join_threads();
+  return error;
+}
+
+// Answers when every thread serves, or, after a failure, when none does.
+std::error_code Server::launch() {
   gate_ = std::make_unique<Gate>(loops_.size() + (balancer_ != nullptr ? 1 : 0));
   hand_out_listeners();
   start_threads();
+  return gate_->wait();
+}
+
+void Server::join_threads() noexcept {
   for (auto& thread : threads_) thread->join();
   threads_.clear();
-  return gate_->error();
+}
+
+std::error_code Server::start() {
+  if (options_.stop_on_signal) {
+    return base::fail(
+        Error::invalid_option,
+        "Options::stop_on_signal is true; a Client has no thread of its own to be told signals");
+  }
+  if (const auto error = boot({})) return error;
+  Action action = Action::none;
+  if (const auto error = announce(action)) return error;
+  if (action == Action::shutdown) return Error::engine_stopped;
+
+  const auto error = launch();
+  if (error) join_threads();
+  return error;
+}
+
+void Server::finish() noexcept {
+  RINGWIRE_ASSERT(!threads_.empty());
+  stop_wanted();
+  join_threads();
+  say_goodbye();
 }
 
 void Server::hand_out_listeners() {
@@ -194,11 +227,21 @@ void Server::run_balancer() {
 bool Server::request_stop() noexcept {
   if (stop_requested_.exchange(true)) return false;
   if (balancer_ != nullptr) {
-    balancer_->request_stop();
+    balancer_->request_stop();  // Which tells the loops when nothing more can come.
   } else {
     for (const auto& loop : loops_) loop->request_stop();
   }
   return true;
+}
+
+LoopRef Server::least_loaded() noexcept {
+  const std::size_t first = turn_.fetch_add(1, std::memory_order_relaxed);
+  std::size_t best = first % loops_.size();
+  for (std::size_t step = 1; step < loops_.size(); ++step) {
+    const std::size_t index = (first + step) % loops_.size();
+    if (loops_[index]->connections_count() < loops_[best]->connections_count()) best = index;
+  }
+  return loops_[best]->ref();
 }
 
 void Server::stop_wanted() noexcept {

@@ -17,6 +17,7 @@
 #include "lib/loop/loop.hpp"
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
@@ -36,6 +37,15 @@ class Server final : public Engine, public loop::Owner {
   /// Boots, serves, and returns when all is over. See `ringwire::run`.
   [[nodiscard]] std::error_code run(std::span<const std::string_view> addresses);
 
+  /// The same without addresses and without waiting: loops that only connect. Returns when they run, or why
+  /// they do not. See `ringwire::Client`.
+  [[nodiscard]] std::error_code start();
+  /// Stops what `start` began, and waits for its end. Once.
+  void finish() noexcept;
+
+  /// A handle to the loop with the fewest connections; ties rotate. Any thread.
+  [[nodiscard]] LoopRef least_loaded() noexcept;
+
   /// Any thread: as `Engine::stop`, for a handler's `Action::shutdown`.
   void stop_wanted() noexcept override;
 
@@ -54,6 +64,8 @@ class Server final : public Engine, public loop::Owner {
   [[nodiscard]] std::error_code announce(Action& action);
   void say_goodbye() noexcept;
   [[nodiscard]] std::error_code serve();
+  [[nodiscard]] std::error_code launch();
+  void join_threads() noexcept;
   void start_threads();
   [[nodiscard]] std::error_code lock_thread();
   void run_loop(loop::Loop& loop);
@@ -74,6 +86,7 @@ class Server final : public Engine, public loop::Owner {
   std::vector<std::unique_ptr<kernel::Thread>> threads_;
   int signal_fd_ = -1;
   std::atomic<bool> stop_requested_{false};
+  std::atomic<std::size_t> turn_{0};  // Where `least_loaded` begins to look.
 };
 
 }  // namespace ringwire::engine

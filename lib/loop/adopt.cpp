@@ -1,4 +1,6 @@
 // Where connected sockets become connections: accepted here, handed over by the balancer, or dialled.
+#include <ringwire/error.hpp>
+
 #include "lib/base/assert.hpp"
 #include "lib/loop/admission.hpp"
 #include "lib/loop/loop.hpp"
@@ -51,6 +53,17 @@ Client* Loop::adopt(int fd, conn::Origin origin, const Arrival& arrival) noexcep
   publish_counts();
   react_to_open(*client);
   return client;
+}
+
+void Loop::enroll(int fd, bool is_tcp, Connected done) noexcept {
+  if (stopping_) {
+    with_.kernel.close(fd);
+    return tell_connected(done, nullptr, Error::engine_stopped);
+  }
+  conn::Connection* connection = adopt(fd, conn::Origin::connected, {.is_tcp = is_tcp});
+  tell_connected(done, connection,
+                 connection != nullptr ? std::error_code{}
+                                       : std::make_error_code(std::errc::resource_unavailable_try_again));
 }
 
 void Loop::refuse(int fd, conn::Origin origin, const Arrival& arrival) noexcept {

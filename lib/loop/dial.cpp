@@ -1,4 +1,4 @@
-// Connections opened from our side.
+// Connections opened from our side: one target after another, until one answers or somebody gives up.
 #include <ringwire/error.hpp>
 
 #include "lib/base/assert.hpp"
@@ -15,28 +15,68 @@
 
 namespace ringwire::loop {
 
-void Loop::dial(const Address& address, Done done) {
-  const auto answer = [&](std::error_code error) {
-    if (done) guard("a connect callback", [&] { done(error); });
-  };
-  if (stopping_) return answer(Error::engine_stopped);
+void Loop::tell_connected(Connected& done, conn::Connection* connection, std::error_code error) noexcept {
+  if (done) guard("a connect callback", [&] { done(connection, error); });
+}
 
-  const kernel::SocketName name = net::to_name(address);
-  const bool is_tcp = address.family != Address::Family::unix_socket;
-  const int fd = with_.kernel.open_socket(name.storage.ss_family, SOCK_STREAM, is_tcp ? IPPROTO_TCP : 0);
-  if (fd < 0) return answer(base::to_error(fd));
+void Loop::dial(Dial dial) {
+  RINGWIRE_ASSERT(!dial.targets.empty());
+  if (stopping_) return tell_connected(dial.done, nullptr, Error::engine_stopped);
 
   Dialing* dialing = nullptr;
   try {
-    if (dialing_.size() < dialing_.max()) dialing = dialing_.acquire(fd, name, std::move(done));
+    if (dialing_.size() < dialing_.max()) dialing = dialing_.acquire(std::move(dial));
   } catch (const std::bad_alloc&) {
-    // Answered below: `acquire` throws before it takes `done`.
+    // Answered below: `acquire` throws before it takes `dial`.
   }
   if (dialing == nullptr) {
-    with_.kernel.close(fd);
-    return answer(std::make_error_code(std::errc::resource_unavailable_try_again));
+    // NOLINTNEXTLINE(bugprone-use-after-move): not taken.
+    return tell_connected(dial.done, nullptr,
+                          std::make_error_code(std::errc::resource_unavailable_try_again));
   }
-  dial_due_ = true;
+  if (dialing->dial.timeout != 0) wheel_.arm(dialing->timer, shared_.now + dialing->dial.timeout);
+  try_next(*dialing, {});
+}
+
+// Opens a socket for the next target; when there is none any more, `error` is how it ends.
+void Loop::try_next(Dialing& dialing, std::error_code error) noexcept {
+  RINGWIRE_ASSERT(dialing.fd < 0);
+  RINGWIRE_ASSERT(!dialing.armed);
+
+  while (!dialing.given_up && dialing.next < dialing.dial.targets.size()) {
+    dialing.name = net::to_name(dialing.dial.targets[dialing.next++]);
+    const int family = dialing.name.storage.ss_family;
+    const int fd = with_.kernel.open_socket(family, SOCK_STREAM, family == AF_UNIX ? 0 : IPPROTO_TCP);
+    if (fd >= 0) {
+      dialing.fd = fd;
+      dial_due_ = true;
+      return;
+    }
+    error = base::to_error(fd);
+  }
+  end_dial(dialing, nullptr, dialing.given_up ? dialing.given_up : error);
+}
+
+void Loop::end_dial(Dialing& dialing, conn::Connection* connection, std::error_code error) noexcept {
+  RINGWIRE_ASSERT(dialing.fd < 0);
+  RINGWIRE_ASSERT(!dialing.armed);
+
+  wheel_.cancel(dialing.timer);
+  Connected done = std::move(dialing.dial.done);
+  dialing_.release(dialing.slot);
+  tell_connected(done, connection, error);
+}
+
+void Loop::give_up_dial(Dialing& dialing, std::error_code reason) noexcept {
+  if (!dialing.given_up) dialing.given_up = reason;
+  dial_due_ = true;  // To be cancelled.
+}
+
+void Loop::cancel_dial(std::uint64_t id) noexcept {
+  // Rare, and there are few: no table is kept for it.
+  dialing_.for_each([&](Dialing& dialing) {
+    if (dialing.dial.id == id) give_up_dial(dialing, std::make_error_code(std::errc::operation_canceled));
+  });
 }
 
 void Loop::flush_dialing() noexcept {
@@ -45,13 +85,14 @@ void Loop::flush_dialing() noexcept {
   dialing_.for_each([this](Dialing& dialing) {
     const uring::Token token{uring::Op::connect, dialing.generation, dialing.slot};
     const bool wants_connect = !dialing.armed;
-    const bool wants_cancel = stopping_ && !dialing.cancel_armed;
+    const bool wants_cancel = (stopping_ || dialing.given_up) && !dialing.cancel_armed;
     if (!wants_connect && !wants_cancel) return;
     if (!make_room(2)) {
       dial_due_ = true;
       return;
     }
-    // One that found no room before the stop goes out with its cancel behind it: it has a callback to answer.
+    // One that found no room before it was given up goes out with its cancel behind it: it has a callback to
+    // answer.
     if (wants_connect) {
       uring::prep_connect(ring_.next_sqe(token), dialing.fd, dialing.name.storage, dialing.name.size);
       dialing.armed = true;
@@ -68,21 +109,25 @@ void Loop::on_connect(const uring::Completion& done) noexcept {
   Dialing* dialing = dialing_.find(done.token.slot, done.token.generation);
   RINGWIRE_ASSERT(dialing != nullptr);
   RINGWIRE_ASSERT(dialing->armed);
-
+  RINGWIRE_ASSERT(dialing->fd >= 0);
   RINGWIRE_ASSERT(!done.has_more());
-  const int fd = dialing->fd;
-  const bool is_tcp = dialing->name.storage.ss_family != AF_UNIX;
-  Done told = std::move(dialing->done);
-  dialing_.release(done.token.slot);
 
+  dialing->armed = false;
+  const int fd = std::exchange(dialing->fd, -1);
   std::error_code error = base::to_error(done.res);
-  if (done.res == -ECANCELED) error = Error::engine_stopped;
+  if (done.res == -ECANCELED && stopping_) error = Error::engine_stopped;
+  // Who cancelled does not want it any more; a time that ran out just then has no such meaning.
+  if (!error && dialing->given_up == std::errc::operation_canceled) error = dialing->given_up;
   if (error) {
     with_.kernel.close(fd);
-  } else if (adopt(fd, conn::Origin::connected, {.is_tcp = is_tcp}) == nullptr) {
-    error = std::make_error_code(std::errc::resource_unavailable_try_again);
+    if (stopping_ && !dialing->given_up) dialing->given_up = error;
+    return try_next(*dialing, error);
   }
-  if (told) guard("a connect callback", [&] { told(error); });
+
+  const bool is_tcp = dialing->name.storage.ss_family != AF_UNIX;
+  conn::Connection* connection = adopt(fd, conn::Origin::connected, {.is_tcp = is_tcp});
+  if (connection == nullptr) error = std::make_error_code(std::errc::resource_unavailable_try_again);
+  end_dial(*dialing, connection, error);
 }
 
 void Loop::on_connect_cancel(const uring::Completion& done) noexcept {

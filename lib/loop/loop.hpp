@@ -17,6 +17,7 @@
 #include "lib/conn/shared.hpp"
 #include "lib/kernel/kernel.hpp"
 #include "lib/loop/arrival.hpp"
+#include "lib/loop/dialing.hpp"
 #include "lib/loop/entrance.hpp"
 #include "lib/loop/mailbox.hpp"
 #include "lib/loop/surroundings.hpp"
@@ -44,22 +45,6 @@ struct Client final : conn::Connection {
 
   /// For the first of its timeouts.
   Timer timer;
-};
-
-/// A connection being opened from our side.
-struct Dialing {
-  /// Takes over the unconnected socket.
-  Dialing(std::uint32_t slot_, std::uint32_t generation_, int fd_, const kernel::SocketName& name_,
-          Done done_) noexcept
-      : slot{slot_}, generation{generation_}, fd{fd_}, name{name_}, done{std::move(done_)} {}
-
-  std::uint32_t slot;
-  std::uint32_t generation;
-  int fd;
-  kernel::SocketName name;
-  Done done;
-  bool armed = false;
-  bool cancel_armed = false;
 };
 
 /// A loop.
@@ -121,8 +106,12 @@ class Loop {
   [[nodiscard]] conn::Connection* find(std::uint32_t slot, std::uint32_t generation) noexcept {
     return connections_.find(slot, generation);
   }
-  /// Begins to connect; `done` is told how it ended, in any case.
-  void dial(const Address& address, Done done);
+  /// Begins to connect; its `done` is told how it ended, in any case.
+  void dial(Dial dial);
+  /// Gives up the dial of this number, if it has not ended.
+  void cancel_dial(std::uint64_t id) noexcept;
+  /// Takes over a connected socket.
+  void enroll(int fd, bool is_tcp, Connected done) noexcept;
   /// Tells handlers all news.
   void react() noexcept;
   /// Runs user code that is no event of a connection; what it throws is logged.
@@ -163,6 +152,10 @@ class Loop {
   void on_handoff(const uring::Completion& done) noexcept;
   void on_handoff_end(const uring::Completion& done) noexcept;
   // dial.cpp
+  void try_next(Dialing& dialing, std::error_code error) noexcept;
+  void end_dial(Dialing& dialing, conn::Connection* connection, std::error_code error) noexcept;
+  void give_up_dial(Dialing& dialing, std::error_code reason) noexcept;
+  void tell_connected(Connected& done, conn::Connection* connection, std::error_code error) noexcept;
   void on_connect(const uring::Completion& done) noexcept;
   void on_connect_cancel(const uring::Completion& done) noexcept;
   // time.cpp

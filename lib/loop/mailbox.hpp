@@ -11,7 +11,9 @@
 #include "lib/kernel/kernel.hpp"
 #include "lib/loop/timers.hpp"
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <system_error>
 #include <vector>
@@ -56,6 +58,11 @@ class Mailbox {
   /// which must be empty: its owner tells them so. The loop only; twice is harmless.
   void close(std::vector<Mail>& rest) noexcept;
 
+  /// A number nobody else gets: it tells requests apart that can be cancelled. Any thread.
+  [[nodiscard]] std::uint64_t next_number() noexcept {
+    return numbers_.fetch_add(1, std::memory_order_relaxed);
+  }
+
   /// The kernel its loop runs on.
   [[nodiscard]] kernel::Kernel& kernel() const noexcept { return kernel_; }
 
@@ -70,6 +77,7 @@ class Mailbox {
   kernel::Kernel& kernel_;
   base::Mailbox<Mail> mail_;
   Timers timers_;
+  std::atomic<std::uint64_t> numbers_{1};
   std::mutex bell_mutex_;
   int ring_fd_ = -1;   // Under bell_mutex_.
   int event_fd_ = -1;  // Under bell_mutex_.

@@ -8,7 +8,6 @@
 #include "lib/base/duration.hpp"
 #include "lib/loop/loop.hpp"
 #include "lib/loop/mailbox.hpp"
-#include "lib/net/address.hpp"
 
 #include <algorithm>
 #include <new>
@@ -84,20 +83,6 @@ bool TimerRef::cancel() const {
   }
   mailbox_->wake();
   return true;
-}
-
-std::error_code LoopRef::connect(std::string_view address, Done done) const {
-  if (mailbox_ == nullptr) return Error::closed;
-
-  net::Endpoint endpoint;
-  if (const auto error = net::parse_endpoint(address, endpoint)) return error;
-  std::vector<Address> targets;
-  if (const auto error = net::resolve(mailbox_->kernel(), endpoint, targets)) return error;
-  return mailbox_->post(
-      [target = targets.front(), done = std::move(done)](loop::Loop* loop, std::error_code refused) mutable {
-        if (loop != nullptr) return loop->dial(target, std::move(done));
-        if (done) done(refused);
-      });
 }
 
 namespace {

@@ -18,6 +18,11 @@ void Loop::on_timer(Timer& timer) noexcept {
 
   const auto token = uring::Token::unpack(timer.token());
   if (token.op == uring::Op::timer) return run_scheduled(timer);
+  if (token.op == uring::Op::connect) {
+    Dialing* dialing = dialing_.find(token.slot, token.generation);
+    RINGWIRE_ASSERT(dialing != nullptr, "a timer of slot {} outlived its connect", token.slot);
+    return give_up_dial(*dialing, std::make_error_code(std::errc::timed_out));
+  }
   Client* client = connections_.find(token.slot, token.generation);
   RINGWIRE_ASSERT(client != nullptr, "a timer of slot {} outlived its connection", token.slot);
   client->on_time(shared_.now);

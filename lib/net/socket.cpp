@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 
 namespace ringwire::net {
@@ -37,6 +38,16 @@ std::error_code set_keepalive(kernel::Kernel& kernel, int fd, std::chrono::secon
 std::error_code set_reset_on_close(kernel::Kernel& kernel, int fd) noexcept {
   const linger at_once{1, 0};
   return base::to_error(kernel.set_option(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+}
+
+std::error_code check_connected(kernel::Kernel& kernel, int fd) noexcept {
+  int type = 0;
+  socklen_t size = sizeof type;
+  int result = kernel.get_option(fd, SOL_SOCKET, SO_TYPE, &type, size);
+  if (result >= 0 && type != SOCK_STREAM) result = -EPROTOTYPE;
+  kernel::SocketName peer;
+  if (result >= 0) result = kernel.peer_name(fd, peer);
+  return result < 0 ? base::to_error(result) : std::error_code{};
 }
 
 Address local_address(kernel::Kernel& kernel, int fd) noexcept {

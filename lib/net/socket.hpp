@@ -25,6 +25,10 @@ std::error_code set_keepalive(kernel::Kernel& kernel, int fd, std::chrono::secon
 /// Makes closing send RST and drop what is unsent (SO_LINGER with 0 seconds).
 std::error_code set_reset_on_close(kernel::Kernel& kernel, int fd) noexcept;
 
+/// Is this a connected stream socket? Empty = yes; else ENOTSOCK, EBADF, ENOTCONN, or EPROTOTYPE for a socket
+/// of another type.
+[[nodiscard]] std::error_code check_connected(kernel::Kernel& kernel, int fd) noexcept;
+
 /// Our end's address; empty when the kernel has none any more.
 [[nodiscard]] Address local_address(kernel::Kernel& kernel, int fd) noexcept;
 

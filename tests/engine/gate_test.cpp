@@ -21,7 +21,7 @@ const std::error_code none{};
 TEST_CASE("a gate for one opens for it at once") {
   Gate gate{1};
   CHECK(gate.arrive(none));
-  CHECK_FALSE(gate.error());
+  CHECK_FALSE(gate.wait());
 }
 
 TEST_CASE("nobody passes before the last has arrived, then all do") {
@@ -58,7 +58,7 @@ TEST_CASE("one failure turns everybody back, those who came before it too") {
   CHECK_FALSE(gate.arrive(Error::memlock_too_small));
   for (std::thread& thread : threads) thread.join();
   CHECK(turned_back == 2);
-  CHECK(gate.error() == Error::memlock_too_small);
+  CHECK(gate.wait() == Error::memlock_too_small);
 }
 
 TEST_CASE("who could not even be started does not hold up the others") {
@@ -68,7 +68,7 @@ TEST_CASE("who could not even be started does not hold up the others") {
   gate.give_up(std::make_error_code(std::errc::resource_unavailable_try_again));
   thread.join();
   CHECK_FALSE(passed);
-  CHECK(gate.error() == std::errc::resource_unavailable_try_again);
+  CHECK(gate.wait() == std::errc::resource_unavailable_try_again);
 }
 
 TEST_CASE("the first failure is the one reported") {
@@ -76,7 +76,7 @@ TEST_CASE("the first failure is the one reported") {
   gate.give_up(Error::kernel_too_old);
   gate.give_up(Error::memlock_too_small);
   CHECK_FALSE(gate.arrive(Error::invalid_option));
-  CHECK(gate.error() == Error::kernel_too_old);
+  CHECK(gate.wait() == Error::kernel_too_old);
 }
 
 TEST_CASE("the particulars of a failure cross over to the thread that asks") {
@@ -85,7 +85,7 @@ TEST_CASE("the particulars of a failure cross over to the thread that asks") {
     static_cast<void>(gate.arrive(base::fail(Error::memlock_too_small, "needs 4096 KiB")));
   }}.join();
   static_cast<void>(base::fail(Error::closed, "something else on this thread"));
-  const std::error_code error = gate.error();
+  const std::error_code error = gate.wait();
   CHECK_THAT(explain(error), contains("needs 4096 KiB"));
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -16,6 +17,8 @@ namespace {
 using kernel::sim::Fault;
 
 constexpr std::uint16_t remote_port = 7000;
+// Its loop may be slow to look, and the kernel to cancel.
+constexpr std::chrono::seconds dial_patience{1};
 constexpr std::uint64_t calm_steps_max = 60'000;
 
 }  // namespace
@@ -196,8 +199,27 @@ void Swarm::dial() {
   if (which == 2 && plan_.descriptors_max < 100) which = 3;
   const std::string place =
       which == 4 ? "unix://@far" : fmt::format("tcp://127.0.0.1:{}", remote_port + which);
-  const auto error = loop.connect(place, [this](std::error_code) { ++kept_; });
-  if (!error) ++promised_;
+  const std::chrono::milliseconds timeout{choices_.draw(3) == 1 ? 1 + choices_.draw(50) : 0};
+  const std::size_t index = dials_.size();
+  dials_.push_back({world_.kernel().now(), timeout});
+  const Connecting dial = loop.connect(
+      place, {.timeout = timeout},
+      [this, index](Conn* conn, std::error_code error) { end_dial(dials_[index], conn, error); });
+  if (dial.error()) return;
+  ++promised_;
+  if (choices_.draw(4) != 1) return;
+  // The letter behind it says that it was read.
+  if (dial.cancel()) return;
+  static_cast<void>(loop.post([this, index] { dials_[index].cancelled = true; }));
+}
+
+void Swarm::end_dial(const Dial& dial, Conn* conn, std::error_code error) {
+  ++kept_;
+  if ((conn == nullptr) != static_cast<bool>(error)) violate("a connect ended with both, or neither");
+  if (conn != nullptr && dial.cancelled) violate("a connect that was cancelled became a connection");
+  const auto took = std::chrono::nanoseconds{world_.kernel().now() - dial.begun};
+  if (dial.timeout.count() == 0) return;
+  if (took > dial.timeout + dial_patience) violate("a connect was not given up when its time was over");
 }
 
 void Swarm::check_clients() {

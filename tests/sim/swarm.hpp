@@ -15,6 +15,7 @@
 #include "tests/sim/alarms.hpp"
 #include "tests/sim/plan.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -112,6 +113,13 @@ class Swarm : public Handler, private BalancingPolicy {
   [[nodiscard]] bool everybody_left();
 
  private:
+  // A connect the engine was asked for.
+  struct Dial {
+    kernel::Nanoseconds begun;
+    std::chrono::milliseconds timeout;
+    bool cancelled = false;
+  };
+
   [[nodiscard]] Link& link_of(Conn& conn);
   [[nodiscard]] Link& link_of_peer(std::size_t peer);
   [[nodiscard]] kernel::sim::Stream* stream_of(const Link& link);
@@ -131,6 +139,7 @@ class Swarm : public Handler, private BalancingPolicy {
   void write_from_outside(Link& link);
   [[nodiscard]] LoopRef any_loop();
   void dial();
+  void end_dial(const Dial& dial, Conn* conn, std::error_code error);
   void calm_down();
   void say_goodbye();
   [[nodiscard]] std::string stragglers();
@@ -151,6 +160,7 @@ class Swarm : public Handler, private BalancingPolicy {
   Engine* engine_ = nullptr;
   Alarms alarms_;
   std::deque<Link> links_;
+  std::deque<Dial> dials_;                  // All there ever were.
   std::map<Address, std::size_t> told_;     // By client: the loop the policy has chosen.
   std::map<Address, std::size_t> loop_of_;  // By host: the loop of its connections.
   Outcome outcome_;

@@ -1,0 +1,63 @@
+// The other door: an engine without addresses, on a real kernel.
+#include <ringwire/client.hpp>
+#include <ringwire/error.hpp>
+
+#include "lib/base/assert.hpp"
+#include "lib/engine/choice.hpp"
+#include "lib/engine/server.hpp"
+
+#include <optional>
+#include <utility>
+
+namespace ringwire {
+
+struct Client::State {
+  State(Handler& handler_, const Options& options_) noexcept : handler{handler_}, options{options_} {}
+
+  Handler& handler;
+  Options options;
+  std::optional<engine::Server> server;  // From `start` on.
+  bool started = false;                  // Written before `start` returns, then only read.
+  bool stopped = false;
+};
+
+Client::Client(Handler& handler, const Options& options)
+    : state_{std::make_unique<State>(handler, options)} {}
+
+Client::~Client() {
+  stop();
+}
+
+std::error_code Client::start() {
+  if (state_->server) return Error::engine_stopped;
+
+  kernel::Kernel* kernel = nullptr;
+  if (const auto error = engine::choose_kernel(state_->options, engine::real_kernels(), kernel)) return error;
+  state_->server.emplace(*kernel, state_->handler, state_->options);
+  if (const auto error = state_->server->start()) return error;
+  state_->started = true;
+  return {};
+}
+
+Connecting Client::connect(std::string_view address, const ConnectOptions& options, Connected done) {
+  if (!state_->started) return Connecting{Error::closed};
+  return state_->server->connect(address, options, std::move(done));
+}
+
+std::error_code Client::enroll(int fd, Connected done) {
+  if (!state_->started) return Error::closed;
+  return state_->server->enroll(fd, std::move(done));
+}
+
+Engine& Client::engine() noexcept {
+  RINGWIRE_REQUIRE(state_->started, "the client has not been started");
+  return *state_->server;
+}
+
+void Client::stop() noexcept {
+  if (!state_->started || state_->stopped) return;
+  state_->stopped = true;
+  state_->server->finish();
+}
+
+}  // namespace ringwire
