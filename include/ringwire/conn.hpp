@@ -5,6 +5,7 @@
 #pragma once
 
 #include <ringwire/address.hpp>
+#include <ringwire/buffer.hpp>
 #include <ringwire/bytes.hpp>
 #include <ringwire/conn_ref.hpp>
 #include <ringwire/loop_ref.hpp>
@@ -16,6 +17,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace ringwire {
@@ -75,6 +77,17 @@ class Conn {
   /// Copies up to `target.size()` bytes out, drops them, and answers how many; 0 when there are none.
   std::size_t read(std::span<std::byte> target);
 
+  /// Takes everything as an owned `Buffer`, to be kept, or written to any connection from any thread.
+  ///
+  /// It is the kernel's own receive buffer, without a copy, when that holds nothing else, is a quarter full
+  /// at least, and more than half of `Options::recv_buffers_count` are free; else a copy. Throws
+  /// std::bad_alloc.
+  ///
+  /// Example: `other.write(conn.take(), nullptr);  // other is a ConnRef`
+  [[nodiscard]] Buffer take();
+  /// The same with the first `size` bytes, or nothing when fewer have arrived.
+  [[nodiscard]] std::optional<Buffer> take(std::size_t size);
+
   /// Queues a copy of `bytes`; everything written in one lap leaves in one send. Never calls the handler.
   ///
   /// Answers `refused` (and takes nothing) after `close` or beyond `Options::outbound_limit`.
@@ -83,6 +96,10 @@ class Conn {
   Written write(Bytes bytes);
   /// The same for text.
   Written write(std::string_view text) { return write(to_bytes(text)); }
+
+  /// Queues `buffer` without a copy (but for less than 1 KiB, where a copy is cheaper). Its bytes count like
+  /// others, for each connection it waits in.
+  Written write(const Buffer& buffer);
 
   /// Queues copies of all parts in order, or of none.
   Written writev(std::span<const Bytes> parts);
@@ -104,6 +121,9 @@ class Conn {
   void resume();
   /// Has `pause` been called, and `resume` not since?
   [[nodiscard]] bool is_paused() const noexcept;
+
+  /// A hint, as gnet has it: what is queued leaves at the end of this lap, with or without it.
+  void flush();
 
   /// Closes without loss: sends what is queued, then FIN, waits for the peer's FIN, then frees the
   /// descriptor.
@@ -139,6 +159,20 @@ class Conn {
   /// `Options::lifetime`.
   void set_lifetime(std::chrono::milliseconds time);
 
+  /// TCP_NODELAY, instead of `Options::tcp_no_delay`. This and the next five answer the kernel's refusal,
+  /// `std::errc::invalid_argument` for a value out of range, `operation_not_supported` where it is no TCP.
+  std::error_code set_no_delay(bool on);
+  /// Probes the peer after `idle` without a byte from it, then every `interval`, and gives it up after
+  /// `count` without an answer; idle 0 = no probes. 1 to 32,767 s, 1 to 127 probes. Source: tcp(7).
+  std::error_code set_keepalive(std::chrono::seconds idle, std::chrono::seconds interval, int count);
+  /// How long `close` may take before it resets, instead of `Options::close_timeout`; 0 = `close` resets at
+  /// once, as `abort` does; nothing = the option again. What SO_LINGER does, without holding up the loop.
+  std::error_code set_linger(std::optional<std::chrono::seconds> wait);
+  /// SO_RCVBUF, in bytes, 1 to INT_MAX; the kernel doubles it, and cuts it to net.core.rmem_max.
+  std::error_code set_recv_buffer_size(std::size_t size);
+  /// SO_SNDBUF; net.core.wmem_max.
+  std::error_code set_send_buffer_size(std::size_t size);
+
   /// The address of our end, as the kernel has it. Empty when the peer has already gone.
   [[nodiscard]] Address local_address() const;
 
@@ -151,6 +185,10 @@ class Conn {
 
   /// The socket, for options ringwire does not know. It stays ours: never close, read or write it.
   [[nodiscard]] int fd() const noexcept;
+
+  /// Makes `descriptor` a second one of the same socket (close-on-exec), which is the caller's to close: the
+  /// peer sees the end when both are. Source: gnet Dup, dup(2).
+  std::error_code dup(int& descriptor) const;
 
   /// A handle for other threads, and for later.
   [[nodiscard]] ConnRef ref() const;

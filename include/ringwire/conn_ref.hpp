@@ -4,12 +4,15 @@
 // successor.
 #pragma once
 
+#include <ringwire/buffer.hpp>
 #include <ringwire/bytes.hpp>
 #include <ringwire/function.hpp>
 #include <ringwire/loop_ref.hpp>
 
 #include <cstdint>
+#include <span>
 #include <string_view>
+#include <system_error>
 
 namespace ringwire {
 
@@ -38,6 +41,8 @@ class ConnRef {
   void write(Bytes bytes, Done done = nullptr) const;
   /// The same for text.
   void write(std::string_view text, Done done = nullptr) const;
+  /// The same without a copy: the connection holds a reference until the kernel has taken the bytes.
+  void write(Buffer buffer, Done done = nullptr) const;
 
   /// Sends `on_traffic` once, whether or not bytes have arrived. Source: gnet Wake.
   void wake(Done done = nullptr) const;
@@ -58,9 +63,21 @@ class ConnRef {
   friend bool operator==(const ConnRef&, const ConnRef&) noexcept = default;
 
  private:
+  friend std::error_code broadcast(std::span<const ConnRef> targets, const Buffer& buffer);
+  [[nodiscard]] loop::Mailbox* mailbox() const noexcept { return loop_.mailbox_.get(); }
+
   LoopRef loop_;
   std::uint32_t slot_ = 0;
   std::uint32_t generation_ = 0;
 };
+
+/// Writes one buffer to many connections, of any engines, without a copy: one post for each loop. Any thread.
+///
+/// As `ConnRef::write` without `done`: connections that are gone, or refuse it, are passed over. Answers the
+/// first reason why a whole loop could not be told (EAGAIN: `Options::mailbox_max` wait already); the others
+/// are told all the same. May throw bad_alloc.
+///
+/// Example: `ringwire::broadcast(members, ringwire::Buffer{"server restarts in 5 minutes\n"});`
+std::error_code broadcast(std::span<const ConnRef> targets, const Buffer& buffer);
 
 }  // namespace ringwire

@@ -20,6 +20,8 @@ enum class Error {
   read_timeout,
   /// Bytes waited, and the peer took none of them for the connection's write timeout.
   write_timeout,
+  /// A write was beyond `Options::outbound_limit` or `send_budget`, and `outbound_policy` says close.
+  outbound_limit,
   /// The connection has been open for as long as it may be.
   lifetime_ended,
   /// The peer did not take our last bytes within `Options::close_timeout`.

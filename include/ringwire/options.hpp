@@ -29,6 +29,15 @@ enum class Balancing : std::uint8_t {
   source_hash,
 };
 
+/// What becomes of a write beyond a limit.
+enum class OutboundPolicy : std::uint8_t {
+  /// It is answered `Written::refused`, and nothing else happens.
+  refuse,
+  /// The same, and the connection is reset with `Error::outbound_limit`: its peer is too slow, and what waits
+  /// for it is given up.
+  close,
+};
+
 /// What answers the rings.
 enum class KernelChoice : std::uint8_t {
   /// io_uring; epoll where io_uring is forbidden, too old, or does not fit RLIMIT_MEMLOCK. The log then says
@@ -62,6 +71,9 @@ struct Options {
 
   /// Call `on_tick`. Source: gnet Ticker.
   bool ticker = false;
+  /// Call `on_traffic` again in the same lap while the handler takes some of the bytes and leaves some: it
+  /// may take one message each time. Off: once for new bytes, as gnet.
+  bool redeliver = false;
   /// Stop on SIGINT and SIGTERM. The signals are blocked in the caller of `run` and in the loops while it
   /// runs.
   bool stop_on_signal = false;
@@ -106,6 +118,14 @@ struct Options {
   std::size_t outbound_low_mark = 256 << 10;
   /// Waiting bytes above which `write` is refused. At least `outbound_high_mark`; 0 = unlimited.
   std::size_t outbound_limit = 64 << 20;
+  /// What becomes of a write that does not fit `outbound_limit` or `send_budget`.
+  OutboundPolicy outbound_policy = OutboundPolicy::refuse;
+  /// Bytes of memory that may wait to be sent in all connections of all loops; 0 = unlimited. One connection
+  /// gets at most a sixteenth of what is free, so that slow readers, however many, leave room for those who
+  /// read. A write it refuses is not followed by `on_writable` when nothing of
+  /// the connection waits. Loops count for themselves and look at each other once a lap: what waits can be
+  /// more by 64 KiB, and by what others wrote in a lap, for each loop.
+  std::size_t send_budget = 1 << 30;
   /// Posts that may wait for one loop; more are answered `std::errc::resource_unavailable_try_again`. At
   /// least 1.
   std::size_t mailbox_max = 1 << 20;

@@ -4,6 +4,7 @@
 
 #include <ringwire/address.hpp>
 #include <ringwire/balancing.hpp>
+#include <ringwire/buffer.hpp>
 #include <ringwire/bytes.hpp>
 #include <ringwire/client.hpp>
 #include <ringwire/conn.hpp>

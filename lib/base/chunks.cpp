@@ -52,9 +52,27 @@ Chunk* ChunkPool::acquire(std::size_t size) {
   return chunk;
 }
 
+Chunk* ChunkPool::borrow(Buffer bytes) {
+  RINGWIRE_ASSERT(bytes.size() <= borrowed_max, "{} bytes", bytes.size());
+
+  void* memory = std::malloc(sizeof(Chunk) + sizeof(Buffer));
+  if (memory == nullptr) throw std::bad_alloc();
+  Chunk* chunk = std::construct_at(static_cast<Chunk*>(memory));
+  chunk->room = static_cast<std::uint32_t>(bytes.size());
+  chunk->end = chunk->room;
+  chunk->borrowed = true;
+  std::construct_at(&chunk->owner(), std::move(bytes));
+  lent_ += chunk->room;
+  return chunk;
+}
+
 void ChunkPool::release(Chunk* chunk) noexcept {
   RINGWIRE_ASSERT(lent_ >= chunk->room, "{} lent, {} come back", lent_, chunk->room);
   lent_ -= chunk->room;
+  if (chunk->borrowed) {
+    std::destroy_at(&chunk->owner());
+    return free_chunk(chunk);
+  }
   if (chunk->room > kept_max_ - kept_) return free_chunk(chunk);
 
   kept_ += chunk->room;
@@ -84,7 +102,7 @@ void ChunkQueue::append(ChunkPool& pool, Bytes bytes) {
     while (added != nullptr) pool.release(std::exchange(added, added->next));
     throw;
   }
-  (last_ != nullptr ? last_->next : first_) = added;
+  attach(added);
 
   size_ += bytes.size();
   Chunk* chunk = last_ != nullptr ? last_ : first_;
@@ -96,6 +114,25 @@ void ChunkQueue::append(ChunkPool& pool, Bytes bytes) {
     last_ = chunk;
     chunk = chunk->next;
   }
+}
+
+void ChunkQueue::borrow(ChunkPool& pool, const Buffer& bytes) {
+  Chunk* added = nullptr;
+  Chunk* last = nullptr;
+  try {
+    for (std::size_t at = 0; at < bytes.size(); at += borrowed_max) {
+      Chunk* chunk = pool.borrow(bytes.slice(at, borrowed_max));
+      (last != nullptr ? last->next : added) = chunk;
+      last = chunk;
+    }
+  } catch (...) {
+    while (added != nullptr) pool.release(std::exchange(added, added->next));
+    throw;
+  }
+  if (added == nullptr) return;
+  attach(added);
+  last_ = last;
+  size_ += bytes.size();
 }
 
 void ChunkQueue::consume(ChunkPool& pool, std::size_t size) noexcept {
@@ -114,13 +151,13 @@ void ChunkQueue::consume(ChunkPool& pool, std::size_t size) noexcept {
 
 Bytes ChunkQueue::front() const noexcept {
   if (first_ == nullptr) return {};
-  return {first_->data() + first_->begin, first_->end - first_->begin};
+  return first_->used();
 }
 
 std::size_t ChunkQueue::gather(std::span<Bytes> pieces) const noexcept {
   std::size_t count = 0;
   for (Chunk* chunk = first_; chunk != nullptr && count < pieces.size(); chunk = chunk->next) {
-    pieces[count++] = {chunk->data() + chunk->begin, chunk->end - chunk->begin};
+    pieces[count++] = chunk->used();
   }
   return count;
 }

@@ -31,6 +31,9 @@ std::string_view advice_for(Error error) {
     case Error::write_timeout:
       return "The peer read nothing of what waited for it for as long as Options::write_timeout or "
              "Conn::set_write_timeout allow, so it was reset. Raise it for peers that pause for long.";
+    case Error::outbound_limit:
+      return "The peer reads more slowly than we write. Stop at Written::above_high_mark until on_writable, "
+             "raise Options::outbound_limit or send_budget, or have Options::outbound_policy refuse instead.";
     case Error::lifetime_ended:
       return "It was open for as long as Options::lifetime or Conn::set_lifetime allow; what was written was "
              "delivered. The peer may connect again.";
@@ -130,6 +133,8 @@ std::string_view name_of(Error error) {
       return "the peer sent nothing for too long";
     case Error::write_timeout:
       return "the peer took nothing for too long";
+    case Error::outbound_limit:
+      return "too many bytes waited for the peer";
     case Error::lifetime_ended:
       return "the connection's time was over";
     case Error::close_timeout:

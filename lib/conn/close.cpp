@@ -27,7 +27,10 @@ void Connection::begin_close(std::error_code reason) noexcept {
   reason_ = reason;
   fin_wanted_ = true;
   if (fin_sent_ && eof_) return fail(reason);
-  milestone_ = shared_.now + base::to_nanoseconds(shared_.options.close_timeout);
+  const auto timeout = rare_ != nullptr ? rare_->close_timeout.value_or(shared_.options.close_timeout)
+                                        : shared_.options.close_timeout;
+  if (timeout.count() == 0) return abandon(reason);  // By `set_linger`: nothing is waited for.
+  milestone_ = shared_.now + base::to_nanoseconds(timeout);
   mark_due();
 }
 

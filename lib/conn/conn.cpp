@@ -6,6 +6,7 @@
 #include <ringwire/error.hpp>
 
 #include "lib/base/assert.hpp"
+#include "lib/base/error.hpp"
 #include "lib/conn/connection.hpp"
 #include "lib/net/socket.hpp"
 
@@ -25,29 +26,45 @@ const conn::Connection& self(const Conn& conn) noexcept {
   return static_cast<const conn::Connection&>(conn);
 }
 
+// Longer than anybody waits; a number of milliseconds that cannot overflow.
+constexpr std::chrono::seconds linger_max = std::chrono::hours{24 * 365};
+
 }  // namespace
 
 namespace conn {
 
-Written Connection::queue(std::span<const Bytes> parts) {
+void Connection::note_room(bool was_full) noexcept {
+  if (!was_full || is_inbound_full()) return;
+  note_receiving();
+  mark_due();  // There is room: receive again.
+}
+
+bool Connection::fits(std::size_t size) noexcept {
+  const std::size_t limit = shared_.options.outbound_limit;
+  if (limit != 0 && outbound_.size() + size > limit) return false;
+  return shared_.budget.allows(outbound_.size(), size, shared_.chunks.lent());
+}
+
+template <typename Append>
+Written Connection::queue(std::size_t size, Append&& append) {
   if (state_ != State::open || fin_wanted_) return Written::refused;
-
-  std::size_t size = 0;
-  for (const Bytes part : parts) size += part.size();
-  const Options& options = shared_.options;
-  if (options.outbound_limit != 0 && outbound_.size() + size > options.outbound_limit)
-    return Written::refused;
   if (size == 0) return above_high_mark_ ? Written::above_high_mark : Written::queued;
-
+  if (!fits(size)) {
+    if (shared_.options.outbound_policy == OutboundPolicy::close) {
+      closed_by_us_ = true;
+      abandon(Error::outbound_limit);
+    }
+    return Written::refused;
+  }
   if (rare_ != nullptr && outbound_.empty()) rare_->taken_at = shared_.now;
   try {
-    outbound_.append(shared_.chunks, parts);
+    append();
   } catch (const std::bad_alloc&) {
     fail_without_memory();
     return Written::refused;
   }
   mark_due();
-  if (outbound_.size() > options.outbound_high_mark) above_high_mark_ = true;
+  if (outbound_.size() > shared_.options.outbound_high_mark) above_high_mark_ = true;
   return above_high_mark_ ? Written::above_high_mark : Written::queued;
 }
 
@@ -87,8 +104,7 @@ std::size_t Conn::discard(std::size_t size) {
   const std::size_t count = std::min(size, conn.inbound_.size());
   const bool was_full = conn.is_inbound_full();
   conn.inbound_.discard(count);
-  if (was_full && !conn.is_inbound_full()) conn.mark_due();  // There is room: receive again.
-  if (was_full) conn.note_receiving();
+  conn.note_room(was_full);
   return count;
 }
 
@@ -99,14 +115,39 @@ std::size_t Conn::read(std::span<std::byte> target) {
   return discard(count);
 }
 
+Buffer Conn::take() {
+  return *take(inbound_size());
+}
+
+std::optional<Buffer> Conn::take(std::size_t size) {
+  conn::Connection& conn = self(*this);
+  if (size > conn.inbound_.size()) return std::nullopt;
+  const bool was_full = conn.is_inbound_full();
+  std::optional<Buffer> taken{conn.inbound_.take(conn.shared_.pool, size)};
+  conn.note_room(was_full);
+  return taken;
+}
+
 // ---- outbound
 
 Written Conn::write(Bytes bytes) {
-  return self(*this).queue({&bytes, 1});
+  return writev({&bytes, 1});
 }
 
 Written Conn::writev(std::span<const Bytes> parts) {
-  return self(*this).queue(parts);
+  conn::Connection& conn = self(*this);
+  std::size_t size = 0;
+  for (const Bytes part : parts) size += part.size();
+  return conn.queue(size, [&] { conn.outbound_.append(conn.shared_.chunks, parts); });
+}
+
+Written Conn::write(const Buffer& buffer) {
+  conn::Connection& conn = self(*this);
+  return conn.queue(buffer.size(), [&] { conn.outbound_.borrow(conn.shared_.chunks, buffer); });
+}
+
+void Conn::flush() {
+  self(*this).mark_due();
 }
 
 std::size_t Conn::outbound_size() const noexcept {
@@ -182,6 +223,44 @@ void Conn::set_lifetime(std::chrono::milliseconds time) {
   conn::Connection& conn = self(*this);
   conn.rare().lifetime = time;
   conn.mark_due();
+}
+
+// ---- the socket
+
+std::error_code Conn::set_no_delay(bool on) {
+  const conn::Connection& conn = self(*this);
+  return net::set_no_delay(conn.shared_.kernel, conn.fd_, on);
+}
+
+std::error_code Conn::set_keepalive(std::chrono::seconds idle, std::chrono::seconds interval, int count) {
+  const conn::Connection& conn = self(*this);
+  return net::set_keepalive(conn.shared_.kernel, conn.fd_, idle, interval, count);
+}
+
+std::error_code Conn::set_linger(std::optional<std::chrono::seconds> wait) {
+  if (wait && wait->count() < 0) return std::make_error_code(std::errc::invalid_argument);
+  conn::Connection& conn = self(*this);
+  if (!wait && conn.rare_ == nullptr) return {};
+  conn.rare().close_timeout = wait ? std::optional{std::min(*wait, linger_max)} : std::nullopt;
+  return {};
+}
+
+std::error_code Conn::set_recv_buffer_size(std::size_t size) {
+  const conn::Connection& conn = self(*this);
+  return net::set_recv_buffer_size(conn.shared_.kernel, conn.fd_, size);
+}
+
+std::error_code Conn::set_send_buffer_size(std::size_t size) {
+  const conn::Connection& conn = self(*this);
+  return net::set_send_buffer_size(conn.shared_.kernel, conn.fd_, size);
+}
+
+std::error_code Conn::dup(int& descriptor) const {
+  const conn::Connection& conn = self(*this);
+  const int result = conn.shared_.kernel.duplicate(conn.fd_);
+  if (result < 0) return base::to_error(result);
+  descriptor = result;
+  return {};
 }
 
 // ---- who and where

@@ -45,8 +45,9 @@ struct Rare {
   std::chrono::milliseconds read_timeout{0};
   std::chrono::milliseconds write_timeout{0};
   std::chrono::milliseconds lifetime{0};
-  kernel::Nanoseconds received_at = 0;  // When bytes last came, or receiving went on.
-  kernel::Nanoseconds taken_at = 0;     // When the kernel last took some, or the first began to wait.
+  std::optional<std::chrono::milliseconds> close_timeout;  // Instead of the option's; 0 = reset at once.
+  kernel::Nanoseconds received_at = 0;                     // When bytes last came, or receiving went on.
+  kernel::Nanoseconds taken_at = 0;  // When the kernel last took some, or the first began to wait.
 };
 
 /// The private side of `ringwire::Conn`.
@@ -147,6 +148,10 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   [[nodiscard]] Origin origin() const noexcept { return origin_; }
   /// Is the handler still offered bytes? Not after it closed, but after the peer's reset what came before it.
   [[nodiscard]] bool offers_traffic() const noexcept { return !closed_by_us_; }
+  /// Is the handler, which had `before` bytes and took some, to be offered the rest once more?
+  [[nodiscard]] bool redelivers(std::size_t before) const noexcept {
+    return inbound_.size() > 0 && inbound_.size() < before && offers_traffic() && !paused_;
+  }
   /// Neither closing nor closed.
   [[nodiscard]] bool is_open() const noexcept { return state_ == State::open; }
   /// Why it was closed; empty = by us.
@@ -175,9 +180,12 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   void fail_without_memory() noexcept;
   void judge_eof(bool sent_short) noexcept;
   [[nodiscard]] bool is_inbound_full() const noexcept;
-  [[nodiscard]] Written queue(std::span<const Bytes> parts);
+  [[nodiscard]] bool fits(std::size_t size) noexcept;
+  template <typename Append>
+  [[nodiscard]] Written queue(std::size_t size, Append&& append);
   [[nodiscard]] Rare& rare();
   void note_receiving() noexcept;
+  void note_room(bool was_full) noexcept;
   [[nodiscard]] bool sends_in_full() const noexcept;
   [[nodiscard]] kernel::Nanoseconds idle_deadline() const noexcept;
   [[nodiscard]] kernel::Nanoseconds read_deadline() const noexcept;

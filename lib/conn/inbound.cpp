@@ -51,6 +51,23 @@ void Inbound::discard(std::size_t size) noexcept {
   }
 }
 
+Buffer Inbound::take(uring::BufferPool& pool, std::size_t size) {
+  RINGWIRE_ASSERT(size <= this->size(), "take {} of {}", size, this->size());
+
+  // A few bytes are not worth a whole buffer: it would be missing for as long as they are kept.
+  const bool is_rest = holds_ && size == this->size();
+  if (is_rest && size * 4 >= pool.buffer_size() && pool.can_lend()) {
+    Buffer lent = pool.lend(held_bid_, view(pool));
+    holds_ = false;
+    held_begin_ = 0;
+    held_end_ = 0;
+    return lent;
+  }
+  Buffer copy{view(pool).first(size)};
+  discard(size);
+  return copy;
+}
+
 void Inbound::keep_held(uring::BufferPool& pool) {
   RINGWIRE_ASSERT(holds_);
   RINGWIRE_ASSERT(kept_.empty());

@@ -6,6 +6,7 @@
 // Invariant: at most one buffer is held, and never while bytes are kept; `settle` leaves none held.
 #pragma once
 
+#include <ringwire/buffer.hpp>
 #include <ringwire/bytes.hpp>
 
 #include "lib/base/byte_queue.hpp"
@@ -29,6 +30,11 @@ class Inbound {
   /// Drops `size` bytes from the front; there must be as many. Moves nothing: views stay readable until `add`
   /// or `settle`.
   void discard(std::size_t size) noexcept;
+
+  /// The first `size` bytes, of which there must be as many, as an owned buffer: the kernel's own, without a
+  /// copy, when they are all that is left of it, fill a good part of it, and the pool has enough; else a
+  /// copy. Views stay readable until `add` or `settle`. Throws bad_alloc, then nothing changed.
+  [[nodiscard]] Buffer take(uring::BufferPool& pool, std::size_t size);
 
   /// Nobody looks any more: what is left is copied, the buffer goes home. May throw bad_alloc; the buffer is
   /// home then.

@@ -12,6 +12,11 @@ void Outbound::append(base::ChunkPool& pool, std::span<const Bytes> parts) {
   for (const Bytes part : parts) queue_.append(pool, part);
 }
 
+void Outbound::borrow(base::ChunkPool& pool, const Buffer& bytes) {
+  if (bytes.size() < copied_below) return queue_.append(pool, bytes.bytes());
+  queue_.borrow(pool, bytes);
+}
+
 void Outbound::notify(Done&& done) {
   if (waiting_ == nullptr) waiting_ = std::make_unique<std::deque<Waiting>>();
   waiting_->emplace_back().end = consumed_ + queue_.size();

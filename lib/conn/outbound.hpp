@@ -4,6 +4,7 @@
 // `clear`.
 #pragma once
 
+#include <ringwire/buffer.hpp>
 #include <ringwire/bytes.hpp>
 #include <ringwire/function.hpp>
 
@@ -36,6 +37,11 @@ class Outbound {
 
   /// Appends a copy of all parts. Throws bad_alloc; some may be in then, so the connection must end.
   void append(base::ChunkPool& pool, std::span<const Bytes> parts);
+
+  /// Below this size a copy costs less than a piece of its own in the send, and two changes of a counter.
+  static constexpr std::size_t copied_below = 1024;
+  /// Appends `bytes` without a copy, or, when they are few, a copy. Throws bad_alloc, then nothing changed.
+  void borrow(base::ChunkPool& pool, const Buffer& bytes);
 
   /// Calls `done` when everything appended so far has been consumed. May throw bad_alloc; then `done` is
   /// left to the caller.

@@ -8,6 +8,7 @@
 
 #include "lib/base/chunks.hpp"
 #include "lib/base/list.hpp"
+#include "lib/conn/budget.hpp"
 #include "lib/kernel/kernel.hpp"
 #include "lib/uring/pool.hpp"
 
@@ -35,6 +36,7 @@ struct Shared {
   base::ChunkPool chunks;
   DueList due;
   NewsList news;
+  BudgetShare budget{};
 };
 
 }  // namespace ringwire::conn

@@ -76,6 +76,7 @@ std::error_code check_options(const Options& options) {
   if (options.outbound_limit != 0) {
     check.ordered("outbound_high_mark", options.outbound_high_mark, "outbound_limit", options.outbound_limit);
   }
+  check.between("outbound_policy", static_cast<std::int64_t>(options.outbound_policy), 0, 1);
   check.between("mailbox_max", number(options.mailbox_max), 1, any);
   check.between("timers_max", number(options.timers_max), 0, 1 << 24);
   check.between("backlog", options.backlog, 1, INT32_MAX);

@@ -94,8 +94,9 @@ std::error_code Server::boot(std::span<const std::string_view> addresses) {
   if (options_.engine_connections_max != 0 || options_.connections_per_ip_max != 0) {
     admission_.emplace(options_.engine_connections_max, options_.connections_per_ip_max);
   }
-  const loop::Surroundings with{kernel_, handler_, options_,
-                                log_,    *this,    admission_ ? &*admission_ : nullptr};
+  budget_ = std::make_unique<conn::SendBudget>(options_.send_budget, count);
+  const loop::Surroundings with{
+      kernel_, handler_, options_, log_, *this, admission_ ? &*admission_ : nullptr, budget_.get()};
   const bool has_balancer = count > 1 && !addresses.empty() && !options_.reuse_port;
   uring::Features wanted;
   if (const auto error = loop::wanted_features(with, wanted)) return error;  // Known names in the masks?

@@ -9,6 +9,7 @@
 #include <ringwire/options.hpp>
 
 #include "lib/base/log.hpp"
+#include "lib/conn/budget.hpp"
 #include "lib/engine/balancer.hpp"
 #include "lib/engine/gate.hpp"
 #include "lib/engine/listeners.hpp"
@@ -78,6 +79,7 @@ class Server final : public Engine, public loop::Owner {
   Handler& handler_;
   Options options_;
   base::Log log_;
+  std::unique_ptr<conn::SendBudget> budget_;
   Listeners listeners_;
   std::optional<loop::Admission> admission_;  // Only with a limit that it keeps.
   std::vector<std::unique_ptr<loop::Loop>> loops_;

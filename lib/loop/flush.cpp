@@ -10,6 +10,7 @@ void Loop::flush() noexcept {
   // First the buffers: a receive that is armed next may need one.
   RINGWIRE_ASSERT(pool_.held_count() == 0, "{} buffers were not given back", pool_.held_count());
   pool_.publish();
+  shared_.budget.publish(shared_.chunks.lent());
   queue_full_ = false;
   if (!entrance_.flush(ring_, shared_.now)) queue_full_ = true;
   flush_dialing();

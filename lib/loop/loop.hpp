@@ -133,6 +133,7 @@ class Loop {
   void dispatch_to_connection(const uring::Completion& done) noexcept;
   // react.cpp
   void react_to(Client& client) noexcept;
+  void tell_traffic(Client& client) noexcept;
   void react_to_open(Client& client) noexcept;
   void react_to_end(Client& client) noexcept;
   template <typename Event>

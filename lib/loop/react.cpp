@@ -43,9 +43,7 @@ void Loop::react() noexcept {
 void Loop::react_to(Client& client) noexcept {
   Handler& handler = with_.handler;
   const conn::Happened happened = client.take_news();
-  if (happened.traffic && client.offers_traffic()) {
-    tell(client, "on_traffic", [&] { return handler.on_traffic(client); });
-  }
+  if (happened.traffic && client.offers_traffic()) tell_traffic(client);
   if (happened.eof && client.is_open() && client.claim_eof()) {
     tell(client, "on_eof", [&] { return handler.on_eof(client); });
   }
@@ -59,6 +57,14 @@ void Loop::react_to(Client& client) noexcept {
     guard("a write callback", [&] { (*done)({}); });
   }
   client.settle();
+}
+
+void Loop::tell_traffic(Client& client) noexcept {
+  std::size_t before = 0;
+  do {
+    before = client.inbound_size();
+    tell(client, "on_traffic", [&] { return with_.handler.on_traffic(client); });
+  } while (with_.options.redeliver && client.redelivers(before));
 }
 
 void Loop::react_to_open(Client& client) noexcept {

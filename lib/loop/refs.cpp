@@ -117,9 +117,10 @@ void keep_or_tell(Done& done, Keep keep) {
 }
 
 // The loop's side of `ConnRef::write`.
-void write_now(conn::Connection& conn, Bytes bytes, Done done) {
+template <typename What>
+void write_now(conn::Connection& conn, const What& what, Done done) {
   if (!conn.is_open()) return tell(done, Error::closed);
-  if (conn.write(bytes) == Written::refused) {
+  if (conn.write(what) == Written::refused) {
     return tell(done, conn.is_open() ? std::make_error_code(std::errc::no_buffer_space)
                                      : make_error_code(Error::closed));
   }
@@ -136,7 +137,16 @@ void ConnRef::write(Bytes bytes, Done done) const {
        [copy = std::vector<std::byte>(bytes.begin(), bytes.end()), done = std::move(done)](
            loop::Loop*, conn::Connection* conn, std::error_code refused) mutable {
          if (conn == nullptr) return tell(done, refused);
-         write_now(*conn, copy, std::move(done));
+         write_now(*conn, Bytes{copy}, std::move(done));
+       });
+}
+
+void ConnRef::write(Buffer buffer, Done done) const {
+  send(loop_.mailbox_.get(), slot_, generation_,
+       [buffer = std::move(buffer), done = std::move(done)](loop::Loop*, conn::Connection* conn,
+                                                            std::error_code refused) mutable {
+         if (conn == nullptr) return tell(done, refused);
+         write_now(*conn, buffer, std::move(done));
        });
 }
 

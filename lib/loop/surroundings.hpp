@@ -7,6 +7,7 @@
 #include <ringwire/options.hpp>
 
 #include "lib/base/log.hpp"
+#include "lib/conn/budget.hpp"
 #include "lib/kernel/kernel.hpp"
 #include "lib/uring/allowed.hpp"
 #include "lib/uring/features.hpp"
@@ -44,6 +45,7 @@ struct Surroundings {
   const base::Log& log;
   Owner& owner;
   Admission* admission = nullptr;  // Only where there is a limit it keeps.
+  conn::SendBudget* budget = nullptr;  // nullptr: what waits to be sent is not counted across loops.
 };
 
 /// How long to wait until a time of the clock, as `Ring::submit_and_wait` takes it; UINT64_MAX = for ever.

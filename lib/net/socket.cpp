@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <limits>
 
 namespace ringwire::net {
@@ -18,10 +19,27 @@ std::error_code set_number(kernel::Kernel& kernel, int fd, int level, int name, 
   return base::to_error(kernel.set_option(fd, level, name, &value, sizeof value));
 }
 
+// A socket that is no TCP says so in one of two ways, for UDP or for unix.
+std::error_code set_tcp_number(kernel::Kernel& kernel, int fd, int name, int value) noexcept {
+  const int result = kernel.set_option(fd, IPPROTO_TCP, name, &value, sizeof value);
+  return base::to_error(result == -ENOPROTOOPT ? -EOPNOTSUPP : result);
+}
+
+std::error_code set_size(kernel::Kernel& kernel, int fd, int name, std::size_t size) noexcept {
+  if (size == 0 || size > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
+    return std::make_error_code(std::errc::invalid_argument);
+  }
+  return set_number(kernel, fd, SOL_SOCKET, name, static_cast<int>(size));
+}
+
+bool is_between(std::int64_t value, std::int64_t least, std::int64_t most) noexcept {
+  return value >= least && value <= most;
+}
+
 }  // namespace
 
 std::error_code set_no_delay(kernel::Kernel& kernel, int fd, bool on) noexcept {
-  return set_number(kernel, fd, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
+  return set_tcp_number(kernel, fd, TCP_NODELAY, on ? 1 : 0);
 }
 
 std::error_code set_keepalive(kernel::Kernel& kernel, int fd, std::chrono::seconds idle) noexcept {
@@ -33,6 +51,30 @@ std::error_code set_keepalive(kernel::Kernel& kernel, int fd, std::chrono::secon
   if (auto error = set_number(kernel, fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds)) return error;
   if (auto error = set_number(kernel, fd, IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, seconds / 5))) return error;
   return set_number(kernel, fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
+std::error_code set_keepalive(kernel::Kernel& kernel, int fd, std::chrono::seconds idle,
+                              std::chrono::seconds interval, int count) noexcept {
+  constexpr std::int64_t seconds_max = 32'767;  // MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL
+  constexpr std::int64_t count_max = 127;       // MAX_TCP_KEEPCNT
+  if (idle.count() == 0) return set_number(kernel, fd, SOL_SOCKET, SO_KEEPALIVE, 0);
+  if (!is_between(idle.count(), 1, seconds_max) || !is_between(interval.count(), 1, seconds_max) ||
+      !is_between(count, 1, count_max)) {
+    return std::make_error_code(std::errc::invalid_argument);
+  }
+  if (auto error = set_tcp_number(kernel, fd, TCP_KEEPIDLE, static_cast<int>(idle.count()))) return error;
+  if (auto error = set_tcp_number(kernel, fd, TCP_KEEPINTVL, static_cast<int>(interval.count())))
+    return error;
+  if (auto error = set_tcp_number(kernel, fd, TCP_KEEPCNT, count)) return error;
+  return set_number(kernel, fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
+std::error_code set_recv_buffer_size(kernel::Kernel& kernel, int fd, std::size_t size) noexcept {
+  return set_size(kernel, fd, SO_RCVBUF, size);
+}
+
+std::error_code set_send_buffer_size(kernel::Kernel& kernel, int fd, std::size_t size) noexcept {
+  return set_size(kernel, fd, SO_SNDBUF, size);
 }
 
 std::error_code set_reset_on_close(kernel::Kernel& kernel, int fd) noexcept {

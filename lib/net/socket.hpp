@@ -10,6 +10,7 @@
 #include "lib/kernel/kernel.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <system_error>
 
@@ -21,6 +22,16 @@ std::error_code set_no_delay(kernel::Kernel& kernel, int fd, bool on) noexcept;
 /// Probes a silent peer after `idle`, then every fifth of it (at least 1 s); 0 = never. At most 32767 s, see
 /// tcp(7).
 std::error_code set_keepalive(kernel::Kernel& kernel, int fd, std::chrono::seconds idle) noexcept;
+
+/// The same with each number given: `idle` and `interval` 1 to 32,767 s, `count` 1 to 127; idle 0 = never.
+std::error_code set_keepalive(kernel::Kernel& kernel, int fd, std::chrono::seconds idle,
+                              std::chrono::seconds interval, int count) noexcept;
+
+/// SO_RCVBUF, 1 to INT_MAX bytes.
+std::error_code set_recv_buffer_size(kernel::Kernel& kernel, int fd, std::size_t size) noexcept;
+
+/// SO_SNDBUF, 1 to INT_MAX bytes.
+std::error_code set_send_buffer_size(kernel::Kernel& kernel, int fd, std::size_t size) noexcept;
 
 /// Makes closing send RST and drop what is unsent (SO_LINGER with 0 seconds).
 std::error_code set_reset_on_close(kernel::Kernel& kernel, int fd) noexcept;

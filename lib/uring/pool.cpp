@@ -30,7 +30,8 @@ std::error_code BufferPool::open(Ring& ring, std::size_t count, std::size_t size
   count_ = count;
   size_ = size;
   entries_ = static_cast<io_uring_buf*>(kernel_.map_memory(count * sizeof(io_uring_buf)));
-  memory_ = static_cast<std::byte*>(kernel_.map_memory(count * size));
+  lender_ = Lender::open(kernel_, count, count * size);
+  memory_ = lender_ != nullptr ? lender_->memory() : nullptr;
   if (entries_ == nullptr || memory_ == nullptr) {
     close();
     return base::fail(std::make_error_code(std::errc::not_enough_memory),
@@ -60,10 +61,12 @@ std::error_code BufferPool::open(Ring& ring, std::size_t count, std::size_t size
 
 void BufferPool::close() noexcept {
   if (entries_ != nullptr) kernel_.unmap_memory(entries_, count_ * sizeof(io_uring_buf));
-  if (memory_ != nullptr) kernel_.unmap_memory(memory_, count_ * size_);
+  if (lender_ != nullptr) lender_->release();
   entries_ = nullptr;
+  lender_ = nullptr;
   memory_ = nullptr;
   held_count_ = 0;
+  lent_count_ = 0;
   tail_ = 0;
 }
 
@@ -93,6 +96,27 @@ void BufferPool::give_back(std::uint16_t bid) noexcept {
   add(bid);
 }
 
+Buffer BufferPool::lend(std::uint16_t bid, Bytes bytes) {
+  RINGWIRE_ASSERT(bid < count_, "bid {} of {}", bid, count_);
+  RINGWIRE_ASSERT(held_[bid], "bid {} is the kernel's", bid);
+  RINGWIRE_ASSERT(can_lend(), "{} held and {} lent of {}", held_count_, lent_count_, count_);
+
+  Buffer lent = lender_->lend(bid, bytes);
+  --held_count_;
+  ++lent_count_;
+  return lent;
+}
+
+void BufferPool::welcome_home() noexcept {
+  lender_->take_returned([this](std::uint16_t bid) {
+    RINGWIRE_ASSERT(held_[bid], "bid {} came home twice", bid);
+    RINGWIRE_ASSERT(lent_count_ > 0);
+    held_[bid] = false;
+    --lent_count_;
+    add(bid);
+  });
+}
+
 void BufferPool::add(std::uint16_t bid) noexcept {
   io_uring_buf& entry = entries_[tail_ & (count_ - 1)];
   entry.addr = to_u64(memory_ + bid * size_);
@@ -103,6 +127,7 @@ void BufferPool::add(std::uint16_t bid) noexcept {
 
 void BufferPool::publish() noexcept {
   RINGWIRE_ASSERT(entries_ != nullptr);
+  if (lender_->has_returned()) welcome_home();
 
   // The kernel must not see the tail before the entries below it.
   std::atomic_ref<std::uint16_t>{entries_[0].resv}.store(tail_, std::memory_order_release);

@@ -1,15 +1,17 @@
 // The receive buffers of one loop: lent to the kernel all at once, taken back one by one.
 //
 //   ours (held) --give_back--> written to the ring --publish--> the kernel's --CQE with F_BUFFER, take-->
-//   ours (held)
+//   ours (held) --lend--> a user's (lent) --last reference dies--> home --publish--> the kernel's
 //
-// Invariant: each buffer is either held or the kernel's; `held_count()` is 0 when nobody looks at received
-// bytes.
+// Invariant: each buffer is held, lent or the kernel's; `held_count()` is 0 when nobody looks at received
+// bytes, and at most half of them are held or lent after a `lend`.
 #pragma once
 
+#include <ringwire/buffer.hpp>
 #include <ringwire/bytes.hpp>
 
 #include "lib/kernel/kernel.hpp"
+#include "lib/uring/lender.hpp"
 #include "lib/uring/ring.hpp"
 
 #include <cstddef>
@@ -32,7 +34,8 @@ class BufferPool {
   /// `Error::memlock_too_small` or an errno.
   [[nodiscard]] std::error_code open(Ring& ring, std::size_t count, std::size_t size);
 
-  /// Frees the memory. The ring must be closed, or nothing armed on it.
+  /// Frees the memory, or leaves it to those who were lent some. The ring must be closed, or nothing armed on
+  /// it.
   void close() noexcept;
 
   /// The group receives select from.
@@ -47,27 +50,42 @@ class BufferPool {
   /// Gives a held buffer back; the kernel sees it after `publish`.
   void give_back(std::uint16_t bid) noexcept;
 
-  /// Lets the kernel see what was given back. Once a lap.
+  /// May a held buffer be lent? Only while more than half of them are neither held nor lent, so that users
+  /// who keep theirs for ever cannot starve the receives.
+  [[nodiscard]] bool can_lend() const noexcept { return (held_count_ + lent_count_) * 2 < count_; }
+
+  /// Lends a held buffer to a user, who sees `bytes` of it. It is home when the last reference has died, on
+  /// whatever thread and however late. Throws bad_alloc; it is still held then.
+  [[nodiscard]] Buffer lend(std::uint16_t bid, Bytes bytes);
+
+  /// Lets the kernel see what was given back, and what came home. Once a lap.
   void publish() noexcept;
 
   /// Buffers held by us.
   [[nodiscard]] std::size_t held_count() const noexcept { return held_count_; }
+  /// Buffers lent to users.
+  [[nodiscard]] std::size_t lent_count() const noexcept { return lent_count_; }
+  /// Bytes of one buffer.
+  [[nodiscard]] std::size_t buffer_size() const noexcept { return size_; }
   /// All buffers.
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
  private:
   void add(std::uint16_t bid) noexcept;
+  void welcome_home() noexcept;
 
   kernel::Kernel& kernel_;
   io_uring_buf* entries_ =
-      nullptr;  // The ring the kernel reads; its tail lies in the first entry's reserved word.
+      nullptr;                // The ring the kernel reads; its tail lies in the first entry's reserved word.
+  Lender* lender_ = nullptr;  // Owns what is at memory_, with those who were lent some of it.
   std::byte* memory_ = nullptr;
   std::size_t count_ = 0;
   std::size_t size_ = 0;
   std::size_t held_count_ = 0;
+  std::size_t lent_count_ = 0;
   std::uint16_t bgid_;
   std::uint16_t tail_ = 0;
-  std::vector<bool> held_;
+  std::vector<bool> held_;  // Or lent: not the kernel's.
 };
 
 }  // namespace ringwire::uring

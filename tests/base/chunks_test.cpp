@@ -223,5 +223,56 @@ TEST_CASE("a queue that dies with bytes in it is refused") {
              contains("4 bytes were not cleared"));
 }
 
+TEST_CASE("borrowed bytes stand between copies, in place, and are let go when consumed") {
+  ChunkPool pool(0);
+  Cleared queue(pool);
+  const Buffer buffer{std::string(5000, 'b')};
+  queue.append(pool, to_bytes("before"));
+  queue.borrow(pool, buffer);
+  queue.append(pool, to_bytes("after"));
+  CHECK(content(queue) == "before" + std::string(5000, 'b') + "after");
+  CHECK(queue.size() == 5011);
+  CHECK(pool.lent() ==
+        chunk_sizes[0] + 5000 + chunk_sizes[0]);  // The tail of a borrowed chunk takes nothing.
+  std::array<Bytes, 4> pieces;
+  CHECK(queue.gather(pieces) == 3);
+  CHECK(pieces[1].data() == buffer.bytes().data());
+  queue.consume(pool, 6 + 1000);
+  CHECK(queue.front().data() == buffer.bytes().data() + 1000);
+  queue.consume(pool, 4000);
+  CHECK(to_text(queue.front()) == "after");
+  CHECK(pool.lent() == chunk_sizes[0]);
+}
+
+TEST_CASE("a queue that is cleared lets go of what it borrowed; of nothing it borrows nothing") {
+  struct Counted : Buffer::Storage {
+    int freed = 0;
+  };
+  Counted counted;
+  counted.free = [](Buffer::Storage* storage) noexcept { ++static_cast<Counted*>(storage)->freed; };
+  ChunkPool pool(0);
+  {
+    Cleared queue(pool);
+    queue.borrow(pool, Buffer{});
+    CHECK(queue.empty());
+    queue.borrow(pool, Buffer{&counted, to_bytes("once")});
+    CHECK(counted.freed == 0);
+  }
+  CHECK(counted.freed == 1);
+  CHECK(pool.lent() == 0);
+}
+
+TEST_CASE("more than one borrowed chunk can show is borrowed in several") {
+  ChunkPool pool(0);
+  Cleared queue(pool);
+  const Buffer large = Buffer::make(borrowed_max + 7, [](std::span<std::byte>) {});
+  queue.borrow(pool, large);
+  std::array<Bytes, 3> pieces;
+  REQUIRE(queue.gather(pieces) == 2);
+  CHECK(pieces[0].size() == borrowed_max);
+  CHECK(pieces[1].size() == 7);
+  CHECK(pieces[1].data() == large.bytes().data() + borrowed_max);
+}
+
 }  // namespace
 }  // namespace ringwire::base

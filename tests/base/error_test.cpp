@@ -19,6 +19,7 @@ const std::vector<Error> all_errors{
     Error::handler_failed,  Error::engine_stopped, Error::invalid_address,    Error::unsupported_protocol,
     Error::invalid_option,  Error::kernel_too_old, Error::io_uring_forbidden, Error::memlock_too_small,
     Error::lockdown_failed, Error::read_timeout,   Error::write_timeout,      Error::lifetime_ended,
+    Error::outbound_limit,
 };
 
 std::error_code code_of(std::errc error) {

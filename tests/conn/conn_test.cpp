@@ -4,9 +4,13 @@
 #include <ringwire/conn.hpp>
 #include <ringwire/error.hpp>
 
+#include "lib/uring/prep.hpp"
 #include "tests/base/death.hpp"
 #include "tests/conn/fixture.hpp"
 #include "tests/support/catch.hpp"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <string>
@@ -212,6 +216,126 @@ TEST_CASE("above the mark stays above until the low one is reached", "[conn]") {
   at.step();
   CHECK(at.conn->take_news().writable);
   CHECK(at.face.write("x") == Written::queued);
+}
+
+TEST_CASE("a write beyond the limit resets the connection, when the policy says so", "[conn]") {
+  Options options = marks(2, 4, 10);
+  options.outbound_policy = OutboundPolicy::close;
+  Stage at{options};
+  CHECK(at.face.write("12345678") == Written::above_high_mark);
+  CHECK(at.face.write("901") == Written::refused);
+  CHECK_FALSE(at.conn->is_open());
+  CHECK(at.conn->reason() == Error::outbound_limit);
+  CHECK_FALSE(at.conn->offers_traffic());
+  CHECK(at.kernel.options_set == std::vector<std::pair<int, int>>{{Stage::fd, SO_LINGER}});
+  CHECK(at.face.outbound_size() == 8);
+}
+
+TEST_CASE("a write beyond the budget is refused, whatever the connection's own limit", "[conn]") {
+  conn::SendBudget budget{1 << 20, 2};
+  Stage at{marks(1, 1 << 20, 0)};
+  at.shared.budget = conn::BudgetShare{budget, 0};
+  conn::BudgetShare{budget, 1}.publish(200 << 10);
+  CHECK(at.face.write(std::string(80 << 10, 'x')) == Written::refused);
+  CHECK(at.face.outbound_size() == 0);
+  CHECK(at.face.write(std::string(30 << 10, 'x')) == Written::queued);
+}
+
+TEST_CASE("a buffer is sent without a copy, and counts like any write", "[conn]") {
+  Stage at{marks(2, 1999, 3000)};
+  const Buffer buffer{std::string(2000, 'b')};
+  CHECK(at.face.write(buffer) == Written::above_high_mark);
+  CHECK(at.face.write(buffer) == Written::refused);
+  CHECK(at.face.write(Buffer{}) == Written::above_high_mark);
+  CHECK(at.face.outbound_size() == 2000);
+  at.lap();
+  const auto send = at.kernel.take(Op::send).value();
+  CHECK(send.sqe.addr == uring::to_u64(buffer.bytes().data()));
+  at.kernel.complete(send, 2000);
+  at.step();
+  CHECK(at.face.outbound_size() == 0);
+}
+
+TEST_CASE("take answers owned bytes, or nothing when fewer came", "[conn]") {
+  Stage at;
+  at.arrive("0123456789");
+  CHECK_FALSE(at.face.take(11));
+  const auto head = at.face.take(4);
+  REQUIRE(head);
+  const Buffer rest = at.face.take();
+  CHECK(at.face.take().empty());
+  at.conn->settle();
+  CHECK(head->text() == "0123");
+  CHECK(rest.text() == "456789");
+  CHECK(at.face.inbound_size() == 0);
+}
+
+TEST_CASE("taking from a full inbound makes room, too", "[conn]") {
+  Stage at{{.inbound_limit = 8}};
+  at.arrive("0123456789");
+  at.settle_due();
+  CHECK(at.face.take(2));
+  CHECK_FALSE(at.is_due());
+  CHECK(at.face.take(1));
+  CHECK(at.is_due());
+}
+
+TEST_CASE("flush is a hint: it marks the connection and sends nothing by itself", "[conn]") {
+  Stage at;
+  at.settle_due();
+  at.face.flush();
+  CHECK(at.is_due());
+  CHECK(at.kernel.submitted.empty());
+}
+
+TEST_CASE("socket options are set on the connection's socket, bad values on none", "[conn]") {
+  using std::chrono::seconds;
+  Stage at;
+  CHECK_FALSE(at.face.set_no_delay(false));
+  CHECK_FALSE(at.face.set_keepalive(seconds{60}, seconds{5}, 3));
+  CHECK_FALSE(at.face.set_recv_buffer_size(10'000));
+  CHECK_FALSE(at.face.set_send_buffer_size(10'000));
+  CHECK(at.face.set_keepalive(seconds{60}, seconds{0}, 3) == std::errc::invalid_argument);
+  CHECK(at.face.set_recv_buffer_size(0) == std::errc::invalid_argument);
+  CHECK(at.face.set_linger(seconds{-1}) == std::errc::invalid_argument);
+  CHECK(at.kernel.options_set == std::vector<std::pair<int, int>>{{Stage::fd, TCP_NODELAY},
+                                                                  {Stage::fd, TCP_KEEPIDLE},
+                                                                  {Stage::fd, TCP_KEEPINTVL},
+                                                                  {Stage::fd, TCP_KEEPCNT},
+                                                                  {Stage::fd, SO_KEEPALIVE},
+                                                                  {Stage::fd, SO_RCVBUF},
+                                                                  {Stage::fd, SO_SNDBUF}});
+}
+
+TEST_CASE("a linger of its own bounds close, 0 resets at once, nothing is the option again", "[conn]") {
+  using std::chrono::seconds;
+  constexpr kernel::Nanoseconds second = 1'000'000'000;
+  Stage slow;
+  CHECK_FALSE(slow.face.set_linger(seconds{60}));
+  slow.face.write("x");
+  slow.face.close();
+  CHECK(slow.conn->deadline() == slow.shared.now + 60 * second);
+  Stage none;
+  CHECK_FALSE(none.face.set_linger(std::nullopt));
+  CHECK_FALSE(none.face.set_linger(seconds{1}));
+  CHECK_FALSE(none.face.set_linger(std::nullopt));
+  none.face.close();
+  CHECK(none.conn->deadline() == none.shared.now + 5 * second);
+  Stage now;
+  CHECK_FALSE(now.face.set_linger(seconds{0}));
+  now.face.write("never sent");
+  now.face.close();
+  CHECK(now.conn->wants_close());
+  CHECK(now.kernel.options_set == std::vector<std::pair<int, int>>{{Stage::fd, SO_LINGER}});
+  CHECK_FALSE(now.conn->reason());
+}
+
+TEST_CASE("dup answers another descriptor of the same socket", "[conn]") {
+  Stage at;
+  int descriptor = -1;
+  CHECK_FALSE(at.face.dup(descriptor));
+  CHECK(descriptor >= 0);
+  CHECK(descriptor != Stage::fd);
 }
 
 // ---- life

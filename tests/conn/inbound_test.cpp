@@ -258,5 +258,56 @@ TEST_CASE("any order of adding, discarding and settling keeps the bytes", "[inbo
   }
 }
 
+TEST_CASE("take of a whole buffer lends it without a copy, and it is home when the taker lets go") {
+  Stage at;
+  const std::string text(40, 't');
+  const std::uint16_t bid = at.arrive(text);
+  const void* where = at.pool.view(bid, text.size()).data();
+  at.inbound.add(at.pool, bid, text.size());
+  Buffer taken = at.inbound.take(at.pool, text.size());
+  CHECK(taken.text() == text);
+  CHECK(taken.bytes().data() == where);
+  CHECK(at.inbound.size() == 0);
+  CHECK(at.pool.held_count() == 0);
+  CHECK(at.pool.lent_count() == 1);
+  at.pool.publish();
+  CHECK(at.kernel.free_buffers() == 3);
+  taken = {};
+  at.pool.publish();
+  CHECK(at.pool.lent_count() == 0);
+  CHECK(at.kernel.free_buffers() == 4);
+}
+
+TEST_CASE("take copies when half of the buffers are out, when it is a part, and when it is little") {
+  Stage at;
+  const std::string text(40, 't');
+  at.inbound.add(at.pool, at.arrive(text), text.size());
+  const Buffer lent = at.inbound.take(at.pool, text.size());
+  at.inbound.add(at.pool, at.arrive(text), text.size());  // One is lent and one held, of four.
+  const Buffer copied = at.inbound.take(at.pool, text.size());
+  CHECK(copied.text() == text);
+  CHECK(at.pool.lent_count() == 1);
+  CHECK(at.inbound.size() == 0);
+  at.inbound.settle(at.pool);
+  CHECK(at.pool.held_count() == 0);
+
+  Stage part;
+  part.inbound.add(part.pool, part.arrive(text), text.size());
+  CHECK(part.inbound.take(part.pool, 30).text() == text.substr(0, 30));
+  CHECK(part.pool.lent_count() == 0);
+  CHECK(part.inbound.size() == 10);
+  CHECK(part.inbound.take(part.pool, 10).text() == text.substr(0, 10));
+  CHECK(part.pool.lent_count() == 0);  // 10 bytes are less than a quarter of 64.
+}
+
+TEST_CASE("take from what was kept, and of nothing") {
+  Stage at;
+  at.inbound.add(at.pool, at.arrive("one "), 4);
+  at.inbound.add(at.pool, at.arrive("two "), 4);
+  CHECK(at.inbound.take(at.pool, 8).text() == "one two ");
+  CHECK(at.inbound.take(at.pool, 0).empty());
+  CHECK(at.inbound.size() == 0);
+}
+
 }  // namespace
 }  // namespace ringwire::conn

@@ -264,5 +264,21 @@ TEST_CASE("any order of writing and sending keeps the bytes and the callbacks in
   CHECK(sent == written.substr(0, sent.size()));
 }
 
+TEST_CASE("a buffer is sent from where it lies, between copies; a small one is copied") {
+  Stage at;
+  const Buffer large{std::string(2000, 'L')};
+  const Buffer small{"small"};
+  at.append("copy ");
+  at.outbound.borrow(at.pool, small);
+  at.outbound.borrow(at.pool, large);
+  at.append(" end");
+  CHECK(at.message() == "copy small" + std::string(2000, 'L') + " end");
+  const msghdr* header = at.outbound.gather();
+  REQUIRE(header->msg_iovlen == 3);
+  CHECK(header->msg_iov[1].iov_base == large.bytes().data());
+  at.consume(10 + 500);
+  CHECK(at.outbound.front().data() == large.bytes().data() + 500);
+}
+
 }  // namespace
 }  // namespace ringwire::conn

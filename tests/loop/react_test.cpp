@@ -286,3 +286,20 @@ TEST_CASE("a paused connection is drained and told of room like any other", "[re
   at.lap();
   CHECK(at.notebook.events == Words{"open", "writable", "drain"});
 }
+
+TEST_CASE(
+    "with redeliver on_traffic comes again in the same lap while the handler takes some and leaves some",
+    "[react]") {
+  LoopFixture at{{.redeliver = true}};
+  at.notebook.traffic = [](Conn& conn) {
+    if (const auto line = conn.next(2); line && ringwire::to_text(*line) == "zz") conn.pause();
+    return Action::none;
+  };
+  const Request recv = at.connect(20);
+  REQUIRE(at.kernel.receive(recv, "aabbc"));
+  at.lap();
+  CHECK(at.notebook.events == Words{"open", "traffic:aabbc", "traffic:bbc", "traffic:c"});
+  REQUIRE(at.kernel.receive(recv, "czzdd"));
+  at.lap();
+  CHECK(at.notebook.events.back() == "traffic:zzdd");  // A pause ends it, too.
+}

@@ -10,6 +10,9 @@
 #include <netinet/tcp.h>
 
 #include <chrono>
+#include <cstddef>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 namespace ringwire::net {
@@ -65,6 +68,49 @@ TEST_CASE("an idle time the kernel does not know is refused, not cut") {
   CHECK(set_keepalive(socket.kernel, socket.fd, seconds{40'000}) == std::errc::invalid_argument);
   CHECK(set_keepalive(socket.kernel, socket.fd, seconds::max()) == std::errc::invalid_argument);
   CHECK(socket.option(SOL_SOCKET, SO_KEEPALIVE) == 0);
+}
+
+TEST_CASE("each number of keep-alive is set, and one out of its range refuses all") {
+  Socket socket;
+  CHECK_FALSE(set_keepalive(socket.kernel, socket.fd, seconds{60}, seconds{7}, 3));
+  CHECK(socket.option(SOL_SOCKET, SO_KEEPALIVE) == 1);
+  CHECK(socket.option(IPPROTO_TCP, TCP_KEEPIDLE) == 60);
+  CHECK(socket.option(IPPROTO_TCP, TCP_KEEPINTVL) == 7);
+  CHECK(socket.option(IPPROTO_TCP, TCP_KEEPCNT) == 3);
+  const auto bad = std::errc::invalid_argument;
+  CHECK(set_keepalive(socket.kernel, socket.fd, seconds{-1}, seconds{1}, 1) == bad);
+  CHECK(set_keepalive(socket.kernel, socket.fd, seconds{32'768}, seconds{1}, 1) == bad);
+  CHECK(set_keepalive(socket.kernel, socket.fd, seconds{1}, seconds{0}, 1) == bad);
+  CHECK(set_keepalive(socket.kernel, socket.fd, seconds{1}, seconds{32'768}, 1) == bad);
+  CHECK(set_keepalive(socket.kernel, socket.fd, seconds{1}, seconds{1}, 0) == bad);
+  CHECK(set_keepalive(socket.kernel, socket.fd, seconds{1}, seconds{1}, 128) == bad);
+  CHECK(socket.option(IPPROTO_TCP, TCP_KEEPIDLE) == 60);
+  CHECK_FALSE(set_keepalive(socket.kernel, socket.fd, seconds{0}, seconds{0}, 0));
+  CHECK(socket.option(SOL_SOCKET, SO_KEEPALIVE) == 0);
+}
+
+TEST_CASE("buffer sizes are set, as the kernel doubles them, and impossible ones refused") {
+  Socket socket;
+  CHECK_FALSE(set_recv_buffer_size(socket.kernel, socket.fd, 20'000));
+  CHECK_FALSE(set_send_buffer_size(socket.kernel, socket.fd, 30'000));
+  CHECK(socket.option(SOL_SOCKET, SO_RCVBUF) == 40'000);
+  CHECK(socket.option(SOL_SOCKET, SO_SNDBUF) == 60'000);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1} << 31}) {
+    CHECK(set_recv_buffer_size(socket.kernel, socket.fd, size) == std::errc::invalid_argument);
+    CHECK(set_send_buffer_size(socket.kernel, socket.fd, size) == std::errc::invalid_argument);
+  }
+}
+
+TEST_CASE("what only TCP has is not supported on other sockets") {
+  kernel::Linux kernel;
+  for (const auto& [family, type] : {std::pair{AF_UNIX, SOCK_STREAM}, std::pair{AF_INET, SOCK_DGRAM}}) {
+    const int fd = kernel.open_socket(family, type, 0);
+    REQUIRE(fd >= 0);
+    CHECK(set_no_delay(kernel, fd, true) == std::errc::operation_not_supported);
+    CHECK(set_keepalive(kernel, fd, seconds{60}, seconds{5}, 3) == std::errc::operation_not_supported);
+    CHECK_FALSE(set_recv_buffer_size(kernel, fd, 20'000));
+    kernel.close(fd);
+  }
 }
 
 TEST_CASE("reset on close is lingering for no time") {

@@ -33,6 +33,9 @@ void draw_options(Choices& choices, Plan& plan) {
   options.outbound_limit = pick(choices, std::array<std::size_t, 4>{2000, 300, 0, 1000});
   options.outbound_high_mark = pick(choices, std::array<std::size_t, 3>{300, 64, 150});
   options.outbound_low_mark = pick(choices, std::array<std::size_t, 3>{64, 0, 30});
+  options.send_budget = pick(choices, std::array<std::size_t, 3>{1 << 30, 20'000, 0});
+  options.outbound_policy = choices.draw(4) == 1 ? OutboundPolicy::close : OutboundPolicy::refuse;
+  options.redeliver = choices.draw(3) == 1;
   options.connections_max = pick(choices, std::array<std::size_t, 3>{100, 100, 2});
   options.mailbox_max = pick(choices, std::array<std::size_t, 3>{1000, 1000, 2});
   options.timers_max = pick(choices, std::array<std::size_t, 3>{100, 100, 3});

@@ -181,10 +181,12 @@ void Swarm::write_from_outside(Link& link) {
   const std::string bytes = bytes_of(link.peer, false, link.written, size);
   link.written += size;
   ++promised_;
-  link.ref.write(bytes, [this, &link](std::error_code error) {
+  const auto done = [this, &link](std::error_code error) {
     ++kept_;
     if (error) link.has_gap = true;
-  });
+  };
+  if (choices_.draw(2) == 0) return link.ref.write(bytes, done);
+  link.ref.write(Buffer{bytes}, done);
 }
 
 LoopRef Swarm::any_loop() {
@@ -262,6 +264,7 @@ Outcome Swarm::run() {
   outcome_.completions = world_.kernel().completions();
   outcome_.faults = world_.kernel().faults().total();
   outcome_.steps = world_.steps();
+  kept_buffers_.clear();
   if (outcome_.violation.empty() && (error || world_.is_over())) {
     if (const std::string left = world_.leftovers(); !left.empty()) violate("left behind: " + left);
   }
@@ -349,6 +352,7 @@ bool Swarm::everybody_left() {
 void Swarm::check_end() {
   if (!alarms_.violation().empty()) return violate(alarms_.violation());
   if (const std::string left = alarms_.check_end(); !left.empty()) return violate(left);
+  while (!kept_buffers_.empty()) drop_oldest();  // Their pools have closed.
   if (!shut_down_) return violate("no on_shutdown");
   if (posted_ != posts_run_) return violate(fmt::format("{} tasks of {} were run", posts_run_, posted_));
   if (promised_ != kept_) return violate(fmt::format("{} callbacks of {} were called", kept_, promised_));

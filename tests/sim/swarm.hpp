@@ -127,6 +127,11 @@ class Swarm : public Handler, private BalancingPolicy {
   // The handler's whims, swarm_handler.cpp.
   void take(Conn& conn, Link& link);
   void write(Conn& conn, Link& link);
+  void write_buffer(Conn& conn, Link& link, std::size_t size);
+  void keep(Link& link, Buffer buffer);
+  void drop_oldest();
+  void set_options(Conn& conn, Link& link);
+  void check_budget(Conn& conn);
   void pause_or_resume(Conn& conn, Link& link);
   void note_written(Link& link, Written answer, std::size_t size);
   [[nodiscard]] Action whim(Conn& conn, Link& link);
@@ -163,6 +168,13 @@ class Swarm : public Handler, private BalancingPolicy {
   std::deque<Dial> dials_;                  // All there ever were.
   std::map<Address, std::size_t> told_;     // By client: the loop the policy has chosen.
   std::map<Address, std::size_t> loop_of_;  // By host: the loop of its connections.
+  // Buffers somebody keeps: whose bytes, from where on.
+  struct Kept {
+    std::size_t peer;
+    std::size_t begin;
+    Buffer buffer;
+  };
+  std::deque<Kept> kept_buffers_;
   Outcome outcome_;
   std::uint64_t promised_ = 0;   // Callbacks handed over …
   std::uint64_t kept_ = 0;       // … and called.

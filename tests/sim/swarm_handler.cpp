@@ -84,6 +84,8 @@ Action Swarm::on_close(Conn& conn, std::error_code reason) {
   link.conn = nullptr;
   link.reason = reason;
   link.unsent = conn.outbound_size();
+  if (reason == Error::outbound_limit && plan_.options.outbound_policy != OutboundPolicy::close)
+    violate("a connection was closed for its limit, and nobody asked for that");
   ++closed_count_;
   expect(link, conn.peek());  // Unread bytes can still be looked at.
   if (conn.write("late") != Written::refused) violate("a write inside on_close was taken");
@@ -145,9 +147,17 @@ Action Swarm::react_drain(Conn& conn, Link& link) {
 void Swarm::take(Conn& conn, Link& link) {
   const std::size_t size = conn.inbound_size();
   if (link.lazy && !calm_) return;
-  switch (choices_.draw(6)) {
+  switch (choices_.draw(8)) {
     case 0:
       return expect(link, conn.next());
+    case 6:
+      return keep(link, conn.take());
+    case 7: {
+      if (conn.take(size + 1)) return violate("take answered more than there was");
+      auto taken = conn.take(choices_.draw(static_cast<std::uint32_t>(size) + 1));
+      if (!taken) return violate("take answered nothing though there were enough bytes");
+      return keep(link, std::move(*taken));
+    }
     case 1: {
       std::array<std::byte, 50> target;
       const std::size_t count = conn.read(target);
@@ -196,6 +206,7 @@ void Swarm::expect(Link& link, Bytes bytes) {
 void Swarm::write(Conn& conn, Link& link) {
   if (link.outside) return;
   const std::size_t size = choices_.draw(plan_.write_max);
+  if (choices_.draw(4) == 1) return write_buffer(conn, link, size);
   write_size(conn, link, size, choices_.draw(3) == 1);
 }
 
@@ -216,6 +227,54 @@ void Swarm::write_size(Conn& conn, Link& link, std::size_t size, bool in_parts) 
   check_limits(conn);
 }
 
+void Swarm::write_buffer(Conn& conn, Link& link, std::size_t size) {
+  const Buffer buffer{bytes_of(link.peer, false, link.written, size)};
+  const Written answer = conn.write(buffer);
+  note_written(link, answer, size);
+  if (answer == Written::queued && conn.outbound_size() > plan_.options.outbound_high_mark) {
+    violate("a buffer above the high mark was answered as if it were below");
+  }
+  check_limits(conn);
+}
+
+// Checked at once, and again when it is dropped: nobody may write where it shows.
+void Swarm::keep(Link& link, Buffer buffer) {
+  const std::size_t begin = link.expected;
+  expect(link, buffer.bytes());
+  kept_buffers_.push_back({link.peer, begin, std::move(buffer)});
+  if (kept_buffers_.size() > 1 + choices_.draw(8)) drop_oldest();
+}
+
+void Swarm::drop_oldest() {
+  const Kept& oldest = kept_buffers_.front();
+  if (oldest.buffer.text() != bytes_of(oldest.peer, true, oldest.begin, oldest.buffer.size())) {
+    violate(fmt::format("a buffer of client {} changed while it was kept", oldest.peer));
+  }
+  kept_buffers_.pop_front();
+}
+
+// What sockets are told makes no difference here, but for a linger of nothing, which gives bytes up.
+void Swarm::set_options(Conn& conn, Link& link) {
+  switch (choices_.draw(3)) {
+    case 0:
+      static_cast<void>(conn.set_no_delay(false));
+      return;
+    case 1:
+      if (conn.set_linger(std::chrono::seconds{0})) violate("a linger of nothing was refused");
+      link.aborted = true;
+      return;
+    default:
+      conn.flush();
+  }
+}
+
+// One connection gets a sixteenth at most, whatever the others have.
+void Swarm::check_budget(Conn& conn) {
+  const std::size_t budget = plan_.options.send_budget;
+  if (budget == 0 || conn.outbound_size() <= budget / 16) return;
+  violate(fmt::format("{} bytes wait for one client, the budget is {}", conn.outbound_size(), budget));
+}
+
 void Swarm::note_written(Link& link, Written answer, std::size_t size) {
   if (answer == Written::refused) return;
   link.written += size;
@@ -224,7 +283,10 @@ void Swarm::note_written(Link& link, Written answer, std::size_t size) {
 
 Action Swarm::whim(Conn& conn, Link& link) {
   if (!choices_.chance(calm_ ? 0 : plan_.close_rate)) return Action::none;
-  switch (choices_.draw(6)) {
+  switch (choices_.draw(7)) {
+    case 6:
+      set_options(conn, link);
+      return Action::none;
     case 0:
       link.closing = true;
       return Action::close;
@@ -269,6 +331,7 @@ void Swarm::check_limits(Conn& conn) {
   if (options.outbound_limit != 0 && conn.outbound_size() > options.outbound_limit) {
     violate(fmt::format("{} bytes outbound, the limit is {}", conn.outbound_size(), options.outbound_limit));
   }
+  check_budget(conn);
   // What one armed receive may still bring when the limit is reached, twice when its cancel comes late.
   const std::size_t more = 2 * (options.recv_buffers_count + 1) * options.recv_buffer_size;
   if (options.inbound_limit != 0 && conn.inbound_size() > options.inbound_limit + more) {

@@ -1,0 +1,67 @@
+// Out, and home again.
+#include "lib/uring/lender.hpp"
+
+#include "lib/base/assert.hpp"
+
+#include <new>
+#include <utility>
+
+namespace ringwire::uring {
+
+Lender* Lender::open(kernel::Kernel& kernel, std::size_t count, std::size_t size) noexcept {
+  auto* memory = static_cast<std::byte*>(kernel.map_memory(size));
+  if (memory == nullptr) return nullptr;
+  void* place = ::operator new(sizeof(Lender), std::nothrow);
+  if (place == nullptr) {
+    kernel.unmap_memory(memory, size);
+    return nullptr;
+  }
+  return ::new (place) Lender{kernel, memory, count, size};
+}
+
+// The first time only: a loop whose handler never takes a buffer pays nothing.
+void Lender::prepare() {
+  if (loans_ != nullptr) return;
+  {
+    const std::lock_guard lock{mutex_};
+    returned_.reserve(count_);
+  }
+  auto loans = std::make_unique<Loan[]>(count_);
+  for (std::size_t bid = 0; bid < count_; ++bid) {
+    loans[bid].free = &Lender::come_home;
+    loans[bid].lender = this;
+    loans[bid].bid = static_cast<std::uint16_t>(bid);
+  }
+  loans_ = std::move(loans);
+}
+
+Buffer Lender::lend(std::uint16_t bid, Bytes bytes) {
+  RINGWIRE_ASSERT(bid < count_, "bid {} of {}", bid, count_);
+  prepare();
+
+  Loan& loan = loans_[bid];
+  loan.references.store(1, std::memory_order_relaxed);
+  references_.fetch_add(1, std::memory_order_relaxed);
+  return {&loan, bytes};
+}
+
+void Lender::come_home(Buffer::Storage* storage) noexcept {
+  Loan& loan = *static_cast<Loan*>(storage);
+  Lender& lender = *loan.lender;
+  {
+    const std::lock_guard lock{lender.mutex_};
+    RINGWIRE_ASSERT(lender.returned_.size() < lender.count_, "bid {} came home twice", loan.bid);
+    lender.returned_.push_back(loan.bid);
+    lender.has_returned_.store(true, std::memory_order_release);
+  }
+  lender.release();
+}
+
+void Lender::release() noexcept {
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  kernel_.unmap_memory(memory_, size_);
+  this->~Lender();
+  ::operator delete(static_cast<void*>(this));
+}
+
+}  // namespace ringwire::uring

@@ -1,0 +1,79 @@
+// Receive buffers in the hands of users: memory that outlives its pool until the last of them is back.
+//
+//   pool ── 1 ──┐
+//   loan ── 1 ──┼──▶ Lender: the memory of all buffers, and the list of those that came home
+//   loan ── 1 ──┘    whoever gives the last reference up unmaps the memory
+//
+// Leaves to others: which buffer may be lent (`BufferPool`). Invariant: a buffer is lent at most once at a
+// time, and the kernel gets it back only through the pool, on the loop's thread.
+#pragma once
+
+#include <ringwire/buffer.hpp>
+
+#include "lib/kernel/kernel.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace ringwire::uring {
+
+/// The memory behind a pool's buffers, shared with those who were lent one.
+class Lender {
+ public:
+  /// Maps `size` bytes for `count` buffers, on behalf of the pool; nullptr when there is no memory. The
+  /// kernel must be there for as long as any buffer is out.
+  [[nodiscard]] static Lender* open(kernel::Kernel& kernel, std::size_t count, std::size_t size) noexcept;
+
+  Lender(const Lender&) = delete;
+  Lender& operator=(const Lender&) = delete;
+
+  /// Where the first buffer begins.
+  [[nodiscard]] std::byte* memory() const noexcept { return memory_; }
+
+  /// Gives `bytes` of buffer `bid` out. The loop's thread. Throws bad_alloc, and then lends nothing.
+  [[nodiscard]] Buffer lend(std::uint16_t bid, Bytes bytes);
+
+  /// Has any come home since the last `take_returned`? Any thread, without a lock.
+  [[nodiscard]] bool has_returned() const noexcept { return has_returned_.load(std::memory_order_acquire); }
+  /// Calls `fn(bid)` for each that has come home since. The loop's thread.
+  template <typename Fn>
+  void take_returned(Fn&& fn) {
+    const std::lock_guard lock{mutex_};
+    for (const std::uint16_t bid : returned_) fn(bid);
+    returned_.clear();
+    has_returned_.store(false, std::memory_order_release);
+  }
+
+  /// Gives up one reference: the pool's, or a loan's. Any thread.
+  void release() noexcept;
+
+ private:
+  // A buffer that is out. Made for all buffers at once when the first is lent.
+  struct Loan : Buffer::Storage {
+    Lender* lender = nullptr;
+    std::uint16_t bid = 0;
+  };
+
+  Lender(kernel::Kernel& kernel, std::byte* memory, std::size_t count, std::size_t size) noexcept
+      : kernel_{kernel}, memory_{memory}, count_{count}, size_{size} {}
+  ~Lender() = default;
+
+  static void come_home(Buffer::Storage* storage) noexcept;
+  void prepare();
+
+  kernel::Kernel& kernel_;
+  std::byte* memory_;
+  std::size_t count_;
+  std::size_t size_;
+  std::atomic<std::uint32_t> references_{1};
+  std::atomic<bool> has_returned_{false};
+  std::unique_ptr<Loan[]> loans_;
+  std::mutex mutex_;
+  std::vector<std::uint16_t> returned_;  // Under mutex_; has room for all, so that coming home cannot fail.
+};
+
+}  // namespace ringwire::uring
