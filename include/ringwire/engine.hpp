@@ -5,14 +5,28 @@
 
 #include <ringwire/address.hpp>
 #include <ringwire/connect.hpp>
+#include <ringwire/datagram.hpp>
 #include <ringwire/loop_ref.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
 namespace ringwire {
+
+/// Datagrams since the start, on all loops.
+struct DatagramCounts {
+  /// Received, truncated ones included.
+  std::uint64_t received = 0;
+  /// Of those, longer than `Options::datagram_size_max`.
+  std::uint64_t truncated = 0;
+  /// Taken by the kernel.
+  std::uint64_t sent = 0;
+  /// Queued, and refused by the kernel or dropped at the end.
+  std::uint64_t failed = 0;
+};
 
 /// All loops of one `run`. Handed to `on_boot`; valid until `run` returns. Every call is safe from any
 /// thread.
@@ -50,9 +64,9 @@ class Engine {
   /// that was duplicated keeps its file when this engine stops. Of two processes that accept at the same time
   /// each client gets one.
   ///
-  /// Failure: `Error::engine_stopped` once the listeners are being closed, EMFILE; `fd` is untouched then.
-  /// Example: `int fd = -1; if (!engine.dup_listener(0, fd)) pass_on(fd);`
-  /// Source: gnet Engine.DupListener.
+  /// Failure: `std::errc::operation_not_supported` for a udp address, `Error::engine_stopped` once the
+  /// listeners are being closed, EMFILE; `fd` is untouched then. Example: `int fd = -1; if
+  /// (!engine.dup_listener(0, fd)) pass_on(fd);` Source: gnet Engine.DupListener.
   [[nodiscard]] std::error_code dup_listener(std::size_t index, int& fd);
 
   /// Opens a connection on the loop with the fewest connections; see `LoopRef::connect`. Before the loops
@@ -64,6 +78,16 @@ class Engine {
 
   /// Takes over a connected socket on the loop with the fewest connections; see `LoopRef::enroll`.
   std::error_code enroll(int fd, Connected done = nullptr);
+
+  /// A handle to one loop's socket for the udp address with this index in `addresses()`, to send datagrams
+  /// from. Each loop has one of its own, on the same port. Names no socket when that address is not udp.
+  /// `loop` must be less than `loops_count()`.
+  ///
+  /// Example: `ticker_socket_ = engine.socket(0);  // in on_boot`
+  [[nodiscard]] SocketRef socket(std::size_t address, std::size_t loop = 0) const;
+
+  /// How many datagrams came and went. A snapshot.
+  [[nodiscard]] DatagramCounts datagrams() const noexcept;
 
   /// Stops: no more accepts, `on_drain` for each connection, flush and close, reset what is left after
   /// `Options::stop_timeout`; then `run` returns. Returns at once; a second call answers

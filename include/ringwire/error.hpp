@@ -32,7 +32,7 @@ enum class Error {
   engine_stopped,
   /// An address is not `protocol://host:port` or `unix://path`.
   invalid_address,
-  /// The protocol before `://` is not one of tcp, tcp4, tcp6, unix.
+  /// The protocol before `://` is not one of tcp, tcp4, tcp6, unix, udp, udp4, udp6, or has no meaning here.
   unsupported_protocol,
   /// An option has a value outside its range; `explain` names it.
   invalid_option,

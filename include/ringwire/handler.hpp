@@ -11,6 +11,7 @@
 namespace ringwire {
 
 class Conn;
+class Datagram;
 class Engine;
 
 /// What an event asks the engine to do after it returned.
@@ -70,6 +71,11 @@ class Handler {
   /// New bytes have arrived: at most once a lap. What the handler does not take is kept, and offered again
   /// with the next bytes or after `ConnRef::wake`. Source: gnet OnTraffic.
   virtual Action on_traffic(Conn& conn);
+
+  /// A datagram has come to one of the engine's udp addresses. With several loops a peer's datagrams come on
+  /// one of them, chosen by the kernel. `Action::close` means nothing here; an exception is logged, nothing
+  /// else. Source: gnet OnTraffic with a UDP connection.
+  virtual Action on_datagram(Datagram& datagram);
 
   /// The peer will send no more (FIN). All its bytes were offered before. Default: `Action::close`. Answer
   /// `none` to keep writing to a half-closed peer; then close it yourself.

@@ -126,6 +126,10 @@ struct Options {
   /// the connection waits. Loops count for themselves and look at each other once a lap: what waits can be
   /// more by 64 KiB, and by what others wrote in a lap, for each loop.
   std::size_t send_budget = 1 << 30;
+  /// Bytes of datagrams that may wait to be sent, per socket, each counted with 256 more for its envelope;
+  /// the next is answered ENOBUFS. At least 512; what is longer than this can never be sent. 0 = unlimited,
+  /// but a loop keeps 65,536 datagrams at most.
+  std::size_t datagram_outbound_limit = 4 << 20;
   /// Posts that may wait for one loop; more are answered `std::errc::resource_unavailable_try_again`. At
   /// least 1.
   std::size_t mailbox_max = 1 << 20;
@@ -160,6 +164,12 @@ struct Options {
   std::size_t recv_buffers_count = 1024;
   /// Bytes of one receive buffer, 64 to 1 MiB.
   std::size_t recv_buffer_size = 4096;
+  /// Buffers for received datagrams, of one loop; a power of two, 1 to 32,768. Only an engine with a udp
+  /// address has them. What finds none free waits in the socket.
+  std::size_t datagram_buffers_count = 256;
+  /// The longest datagram that is received whole, 1 to 65,535 bytes; longer ones come truncated, and say so.
+  /// The default is more than Ethernet carries in one piece.
+  std::size_t datagram_size_max = 2048;
   /// Submission queue entries, 4 to 32,768; a power of two. A lap that needs more submits in between.
   std::size_t sq_entries = 1024;
   /// Completion queue entries, 8 to 65,536; a power of two, at least twice `sq_entries`. Multishot operations

@@ -10,6 +10,7 @@
 #include <ringwire/conn.hpp>
 #include <ringwire/conn_ref.hpp>
 #include <ringwire/connect.hpp>
+#include <ringwire/datagram.hpp>
 #include <ringwire/engine.hpp>
 #include <ringwire/error.hpp>
 #include <ringwire/function.hpp>

@@ -13,9 +13,9 @@ namespace ringwire {
 /// Listens on `address`, serves until stopped, and returns when every connection is closed and every loop has
 /// ended.
 ///
-/// `address`: "tcp://host:port"; tcp (IPv6 and IPv4 when the host is left out), tcp4, tcp6; IPv6 hosts in
-/// brackets
-/// ("tcp://[::1]:9000"); port 0 lets the kernel choose (`Engine::addresses` says which). A name is resolved
+/// `address`: "tcp://host:port"; tcp (IPv6 and IPv4 when the host is left out), tcp4, tcp6, and udp, udp4,
+/// udp6 for datagrams (`Handler::on_datagram`); IPv6 hosts in brackets ("tcp://[::1]:9000"); port 0 lets the
+/// kernel choose (`Engine::addresses` says which). A name is resolved
 /// once. Or a unix socket: "unix:///run/server.sock", "unix://relative.sock", "unix://@name" for an abstract
 /// one (no file). The file of a server that was killed is replaced, one that somebody listens on is
 /// `address_in_use`; it is removed when the engine stops listening. Its permissions are the umask's.

@@ -50,7 +50,8 @@ std::string_view advice_for(Error error) {
              "tcp://[::1]:9000; port 0 lets the kernel choose. A unix socket is unix:///run/server.sock, or "
              "unix://@name without a file.";
     case Error::unsupported_protocol:
-      return "Use tcp:// (IPv6 and IPv4), tcp4://, tcp6:// or unix://.";
+      return "Use tcp:// (IPv6 and IPv4), tcp4://, tcp6:// or unix://; for datagrams udp://, udp4:// or "
+             "udp6://, which are listened on and not connected to.";
     case Error::invalid_option:
       return "The limits stand beside each option in ringwire/options.hpp.";
     case Error::kernel_too_old:

@@ -60,6 +60,27 @@ std::error_code Engine::enroll(int fd, Connected done) {
   return static_cast<engine::Server&>(*this).least_loaded().enroll(fd, std::move(done));
 }
 
+SocketRef Engine::socket(std::size_t address, std::size_t loop) const {
+  RINGWIRE_REQUIRE(loop < loops_count(), "loop {} of {}", loop, loops_count());
+  const auto& sockets = self(*this).listeners_.datagram_sockets();
+  for (std::uint32_t index = 0; index < sockets.size(); ++index) {
+    if (sockets[index].index == address) return SocketRef{self(*this).loops_[loop]->ref(), index};
+  }
+  return {};
+}
+
+DatagramCounts Engine::datagrams() const noexcept {
+  DatagramCounts sum;
+  for (const auto& loop : self(*this).loops_) {
+    const DatagramCounts counts = loop->datagram_counts();
+    sum.received += counts.received;
+    sum.truncated += counts.truncated;
+    sum.sent += counts.sent;
+    sum.failed += counts.failed;
+  }
+  return sum;
+}
+
 std::error_code Engine::stop() {
   if (!static_cast<engine::Server&>(*this).request_stop()) return Error::engine_stopped;
   return {};

@@ -6,6 +6,7 @@
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
 #include "lib/net/address.hpp"
+#include "lib/net/datagrams.hpp"
 #include "lib/net/inherited.hpp"
 #include "lib/net/listener.hpp"
 #include "lib/net/unix.hpp"
@@ -20,6 +21,9 @@ Listeners::~Listeners() {
   for (const Open& each : open_) {
     for (const int fd : each.fds) kernel_.close(fd);
   }
+  for (const DatagramSockets& each : datagrams_) {
+    for (const int fd : each.fds) kernel_.close(fd);
+  }
 }
 
 std::error_code Listeners::open(std::span<const std::string_view> addresses, const Options& options,
@@ -27,6 +31,7 @@ std::error_code Listeners::open(std::span<const std::string_view> addresses, con
   RINGWIRE_ASSERT(!handed_out_);
   RINGWIRE_ASSERT(takers > 0);
   takers_ = options.reuse_port ? takers : 1;
+  loops_count_ = takers;
   for (const std::string_view url : addresses) {
     const auto error = net::is_inherited(url) ? open_inherited(url) : open_place(url, options);
     if (error) return error;
@@ -37,6 +42,7 @@ std::error_code Listeners::open(std::span<const std::string_view> addresses, con
 std::error_code Listeners::open_place(std::string_view url, const Options& options) {
   net::Endpoint endpoint;
   if (const auto error = net::parse_endpoint(url, endpoint)) return error;
+  if (endpoint.transport == net::Endpoint::Transport::datagram) return open_datagrams(endpoint);
 
   int fd = -1;
   Address bound;
@@ -59,6 +65,17 @@ std::error_code Listeners::open_place(std::string_view url, const Options& optio
     }
     opened.fds.push_back(fd);
   }
+  return {};
+}
+
+std::error_code Listeners::open_datagrams(const net::Endpoint& endpoint) {
+  Address bound;
+  std::vector<int> fds;
+  if (const auto error = net::open_datagram_sockets(kernel_, endpoint, loops_count_, fds, bound))
+    return error;
+  datagrams_.push_back({open_.size(), std::move(fds)});
+  open_.push_back({{}, bound});
+  addresses_.push_back(bound);
   return {};
 }
 
@@ -91,6 +108,7 @@ std::vector<std::vector<Listeners::Listener>> Listeners::hand_out() {
   handed_out_ = true;
   std::vector<std::vector<Listener>> all(takers_);
   for (const Open& each : open_) {
+    if (each.fds.empty()) continue;  // Of udp, each loop has taken his own.
     RINGWIRE_ASSERT(each.fds.size() == takers_, "{} sockets for {}", each.fds.size(), takers_);
     for (std::size_t taker = 0; taker < takers_; ++taker) {
       all[taker].push_back({each.fds[taker], each.address.family != Address::Family::unix_socket});
@@ -102,6 +120,7 @@ std::vector<std::vector<Listeners::Listener>> Listeners::hand_out() {
 std::error_code Listeners::duplicate(std::size_t index, int& fd) {
   const std::lock_guard lock{mutex_};
   RINGWIRE_REQUIRE(index < open_.size(), "listener {} of {}", index, open_.size());
+  if (open_[index].fds.empty()) return std::make_error_code(std::errc::operation_not_supported);
   if (retired_) return Error::engine_stopped;
   const int result = kernel_.duplicate(open_[index].fds.front());
   if (result < 0) return base::to_error(result);

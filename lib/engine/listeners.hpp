@@ -8,6 +8,7 @@
 #include <ringwire/options.hpp>
 
 #include "lib/kernel/kernel.hpp"
+#include "lib/net/address.hpp"
 
 #include <cstddef>
 #include <mutex>
@@ -18,13 +19,19 @@
 
 namespace ringwire::engine {
 
-/// The listeners of one engine.
+/// The listeners of one engine, datagram sockets among them.
 class Listeners {
  public:
   /// One of them, as whoever accepts takes it.
   struct Listener {
     int fd = -1;
     bool is_tcp = true;  // Not a unix socket.
+  };
+
+  /// The sockets of a udp address.
+  struct DatagramSockets {
+    std::size_t index;     // In `addresses()`.
+    std::vector<int> fds;  // One for each loop.
   };
 
   /// Of no address yet.
@@ -35,19 +42,23 @@ class Listeners {
   ~Listeners();
 
   /// Opens what each address names, in this order: one socket, or, inherited
-  /// ones, several. With `Options::reuse_port` each of them `takers` times. On failure some may be open. May
-  /// throw bad_alloc.
+  /// ones, several. With `Options::reuse_port` each of them `takers` times, and one of udp always. On failure
+  /// some may be open. May throw bad_alloc.
   [[nodiscard]] std::error_code open(std::span<const std::string_view> addresses, const Options& options,
                                      std::size_t takers);
 
   /// Where they listen, in the order given, with real ports.
   [[nodiscard]] const std::vector<Address>& addresses() const noexcept { return addresses_; }
 
-  /// For each of the `takers` his own, once: from now on whoever takes them closes them.
+  /// The udp ones; their descriptors go with `hand_out`, and stand here for ever.
+  [[nodiscard]] const std::vector<DatagramSockets>& datagram_sockets() const noexcept { return datagrams_; }
+
+  /// Of all others each of the `takers` his own, once: from now on whoever takes them closes them.
   [[nodiscard]] std::vector<std::vector<Listener>> hand_out();
 
   /// A second descriptor for the socket of address `index`, close-on-exec, the caller's to close. Its unix
   /// file, if it has one, is then left for whoever goes on listening. `Error::engine_stopped` after `retire`.
+  /// Of udp there is none to have: several loops share the address.
   /// Any thread.
   [[nodiscard]] std::error_code duplicate(std::size_t index, int& fd);
 
@@ -57,19 +68,22 @@ class Listeners {
 
  private:
   struct Open {
-    std::vector<int> fds;  // One for each taker.
+    std::vector<int> fds;  // One for each taker; of udp none.
     Address address;
     bool has_file = false;  // A unix socket's, which is ours to remove.
     kernel::FileIdentity file{};
   };
 
   [[nodiscard]] std::error_code open_place(std::string_view url, const Options& options);
+  [[nodiscard]] std::error_code open_datagrams(const net::Endpoint& endpoint);
   [[nodiscard]] std::error_code open_inherited(std::string_view url);
   [[nodiscard]] std::error_code share(Open& opened);
 
   kernel::Kernel& kernel_;
   std::size_t takers_ = 1;
+  std::size_t loops_count_ = 1;
   std::vector<Address> addresses_;
+  std::vector<DatagramSockets> datagrams_;
   std::mutex mutex_;         // Holds from the look at `retired_` until the duplicate is made.
   std::vector<Open> open_;   // Under mutex_ once they are handed out.
   bool handed_out_ = false;  // The caller's of `open`, as everything up to `hand_out`.

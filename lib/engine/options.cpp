@@ -77,6 +77,9 @@ std::error_code check_options(const Options& options) {
     check.ordered("outbound_high_mark", options.outbound_high_mark, "outbound_limit", options.outbound_limit);
   }
   check.between("outbound_policy", static_cast<std::int64_t>(options.outbound_policy), 0, 1);
+  if (options.datagram_outbound_limit != 0) {
+    check.between("datagram_outbound_limit", number(options.datagram_outbound_limit), 512, any);
+  }
   check.between("mailbox_max", number(options.mailbox_max), 1, any);
   check.between("timers_max", number(options.timers_max), 0, 1 << 24);
   check.between("backlog", options.backlog, 1, INT32_MAX);
@@ -85,6 +88,9 @@ std::error_code check_options(const Options& options) {
   check.between("recv_buffers_count", number(options.recv_buffers_count), 1, 32'768);
   check.power_of_two("recv_buffers_count", options.recv_buffers_count);
   check.between("recv_buffer_size", number(options.recv_buffer_size), 64, 1 << 20);
+  check.between("datagram_buffers_count", number(options.datagram_buffers_count), 1, 32'768);
+  check.power_of_two("datagram_buffers_count", options.datagram_buffers_count);
+  check.between("datagram_size_max", number(options.datagram_size_max), 1, 65'535);
   check.between("sq_entries", number(options.sq_entries), 4, 32'768);
   check.power_of_two("sq_entries", options.sq_entries);
   check.between("cq_entries", number(options.cq_entries), 8, 65'536);

@@ -25,6 +25,9 @@ Action Handler::on_open(Conn& /*conn*/) {
 Action Handler::on_traffic(Conn& /*conn*/) {
   return Action::none;
 }
+Action Handler::on_datagram(Datagram& /*datagram*/) {
+  return Action::none;
+}
 Action Handler::on_eof(Conn& /*conn*/) {
   return Action::close;
 }

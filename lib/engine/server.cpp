@@ -154,6 +154,13 @@ void Server::finish() noexcept {
 }
 
 void Server::hand_out_listeners() {
+  // Loops receive datagrams for themselves: they cannot be handed over as connections can.
+  for (const Listeners::DatagramSockets& sockets : listeners_.datagram_sockets()) {
+    RINGWIRE_ASSERT(sockets.fds.size() == loops_.size());
+    for (std::size_t loop = 0; loop < loops_.size(); ++loop) {
+      loops_[loop]->add_datagram_socket(sockets.fds[loop], listeners_.addresses()[sockets.index]);
+    }
+  }
   std::size_t taker = 0;
   for (const auto& each : listeners_.hand_out()) {
     for (const Listeners::Listener& listener : each) {

@@ -11,6 +11,8 @@
 #include "lib/net/address.hpp"
 #include "lib/net/socket.hpp"
 
+#include <fmt/core.h>
+
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,10 @@ Connecting LoopRef::connect(std::string_view address, const ConnectOptions& opti
 
   net::Endpoint endpoint;
   if (const auto error = net::parse_endpoint(address, endpoint)) return Connecting{error};
+  if (endpoint.transport == net::Endpoint::Transport::datagram) {
+    return Connecting{base::fail(Error::unsupported_protocol,
+                                 fmt::format("{}: a datagram socket is not connected", endpoint.text))};
+  }
   std::vector<Address> targets;
   if (const auto error = net::resolve(mailbox_->kernel(), endpoint, targets)) return Connecting{error};
   RINGWIRE_ASSERT(!targets.empty());

@@ -18,6 +18,11 @@ void Loop::dispatch(const uring::Completion& done) noexcept {
     case uring::Op::accept_cancel:
     case uring::Op::accept_close:
       return enter(entrance_.on_completion(done, shared_.now));
+    case uring::Op::datagram_recv:
+    case uring::Op::datagram_send:
+    case uring::Op::datagram_cancel:
+    case uring::Op::datagram_close:
+      return datagrams_.dispatch(done, shared_.now);
     case uring::Op::handoff:
       return on_handoff(done);
     case uring::Op::handoff_end:

@@ -13,6 +13,7 @@ void Loop::flush() noexcept {
   shared_.budget.publish(shared_.chunks.lent());
   queue_full_ = false;
   if (!entrance_.flush(ring_, shared_.now)) queue_full_ = true;
+  if (!datagrams_.flush(ring_, shared_.now, stopping_ && is_alone())) queue_full_ = true;
   flush_dialing();
   // Two SQEs are the most a connection needs, and a linked pair must go out in one submit.
   while (!shared_.due.empty() && make_room(2)) {

@@ -42,6 +42,7 @@ Loop::Loop(const Surroundings& surroundings, std::size_t index, bool has_balance
       connections_{with_.options.connections_max},
       dialing_{dialing_max},
       entrance_{with_, *mailbox_},
+      datagrams_{with_.kernel, with_.options, with_.log, LoopRef{mailbox_}},
       tick_timer_{tick_token},
       stop_timer_{stop_token},
       has_balancer_{has_balancer} {
@@ -68,6 +69,7 @@ std::error_code Loop::open() {
   }
   if (const auto error = pool_.open(ring_, options.recv_buffers_count, options.recv_buffer_size))
     return error;
+  if (const auto error = datagrams_.open(ring_)) return error;
   if (!ring_.features().has(uring::Feature::wake_ring)) {
     event_fd_ = with_.kernel.open_event();
     if (event_fd_ < 0) return base::fail(base::to_error(event_fd_), "eventfd");
@@ -105,6 +107,8 @@ void Loop::close() noexcept {
   ring_.close();
   pool_.close();
   entrance_.close_now();
+  datagrams_.close(with_.kernel);
+  answer_datagrams();
   if (event_fd_ >= 0) with_.kernel.close(std::exchange(event_fd_, -1));
 }
 
@@ -112,6 +116,7 @@ bool Loop::has_work() const noexcept {
   return more_completions_ || queue_full_ || ring_.has_overflow() || mailbox_->has_mail() ||
          mailbox_->timers().has_news() || !shared_.due.empty() || !shared_.news.empty() || !gone_.empty() ||
          stop_requested_.load(std::memory_order_relaxed) != stopping_ ||
+         datagrams_.is_due(shared_.now, stopping_ && is_alone()) ||
          (stopping_ && is_empty() &&
           !cancel_all_armed_);  // The last connection left; what the loop armed is next.
 }

@@ -17,6 +17,7 @@
 #include "lib/conn/shared.hpp"
 #include "lib/kernel/kernel.hpp"
 #include "lib/loop/arrival.hpp"
+#include "lib/loop/datagrams.hpp"
 #include "lib/loop/dialing.hpp"
 #include "lib/loop/entrance.hpp"
 #include "lib/loop/mailbox.hpp"
@@ -67,6 +68,8 @@ class Loop {
 
   /// Gives it a listening socket of its own; `is_tcp`: not a unix socket. Before `open`.
   void add_listener(int fd, bool is_tcp = true);
+  /// Gives it a datagram socket, bound to `local`. Before `open`.
+  void add_datagram_socket(int fd, const Address& local) { datagrams_.add(fd, local); }
   /// Has it watch a signalfd. Before `open`.
   void watch_signals(int fd) noexcept { signal_fd_ = fd; }
 
@@ -96,6 +99,9 @@ class Loop {
     return counts_.refused.load(std::memory_order_relaxed);
   }
 
+  /// Datagrams of all its sockets.
+  [[nodiscard]] DatagramCounts datagram_counts() const noexcept { return datagrams_.counts(); }
+
   /// Where to send connections, after `open`.
   [[nodiscard]] int ring_fd() const noexcept { return ring_.fd(); }
   /// What the kernel offers, after `open`.
@@ -112,6 +118,8 @@ class Loop {
   void cancel_dial(std::uint64_t id) noexcept;
   /// Takes over a connected socket.
   void enroll(int fd, bool is_tcp, Connected done) noexcept;
+  /// Its datagram sockets.
+  [[nodiscard]] Datagrams& datagrams() noexcept { return datagrams_; }
   /// Tells handlers all news.
   void react() noexcept;
   /// Runs user code that is no event of a connection; what it throws is logged.
@@ -136,6 +144,8 @@ class Loop {
   void tell_traffic(Client& client) noexcept;
   void react_to_open(Client& client) noexcept;
   void react_to_end(Client& client) noexcept;
+  void react_to_datagrams() noexcept;
+  void answer_datagrams() noexcept;
   template <typename Event>
   void tell(Client& client, const char* name, Event&& event) noexcept;
   void obey(conn::Connection* connection, Action action) noexcept;
@@ -168,6 +178,7 @@ class Loop {
   void begin_stop() noexcept;
   void cut_off() noexcept;
   void flush_stop() noexcept;
+  [[nodiscard]] bool is_alone() const noexcept;
   [[nodiscard]] bool is_empty() const noexcept;
 
   [[nodiscard]] bool has_work() const noexcept;
@@ -193,7 +204,8 @@ class Loop {
   base::SlotTable<Client> connections_;
   base::SlotTable<Dialing> dialing_;
   Entrance entrance_;
-  std::vector<std::uint32_t> passes_;             // Of each slot, where the engine's admission counts.
+  std::vector<std::uint32_t> passes_;  // Of each slot, where the engine's admission counts.
+  Datagrams datagrams_;
   base::List<conn::Connection, conn::Due> gone_;  // Closed, to be released at the end of the lap.
   std::vector<Mail> letters_;
   Timer tick_timer_;

@@ -6,6 +6,7 @@
 
 #include "lib/base/assert.hpp"
 #include "lib/loop/loop.hpp"
+#include "lib/net/address.hpp"
 
 #include <exception>
 
@@ -38,6 +39,7 @@ void Loop::log_exception(const char* what) noexcept {
 
 void Loop::react() noexcept {
   while (conn::Connection* connection = shared_.news.pop_front()) react_to(static_cast<Client&>(*connection));
+  react_to_datagrams();
 }
 
 void Loop::react_to(Client& client) noexcept {
@@ -65,6 +67,26 @@ void Loop::tell_traffic(Client& client) noexcept {
     before = client.inbound_size();
     tell(client, "on_traffic", [&] { return with_.handler.on_traffic(client); });
   } while (with_.options.redeliver && client.redelivers(before));
+}
+
+void Loop::react_to_datagrams() noexcept {
+  for (const Incoming& incoming : datagrams_.incoming()) {
+    const uring::Received received = datagrams_.read(incoming);
+    datagrams_.count(received);
+    Datagram datagram{*datagrams_.find(incoming.socket), received.payload, received.size,
+                      net::to_address(received.name)};
+    guard("on_datagram", [&] { obey(nullptr, with_.handler.on_datagram(datagram)); });
+    datagrams_.give_back(incoming);
+  }
+  datagrams_.incoming().clear();
+  answer_datagrams();
+}
+
+void Loop::answer_datagrams() noexcept {
+  while (Outgoing* datagram = datagrams_.take_answered()) {
+    guard("a send callback", [&] { datagram->done(datagram->error); });
+    datagrams_.release(*datagram);
+  }
 }
 
 void Loop::react_to_open(Client& client) noexcept {

@@ -23,6 +23,7 @@ void Loop::begin_stop() noexcept {
   wheel_.arm(stop_timer_, shared_.now + base::to_nanoseconds(with_.options.stop_timeout));
   entrance_.begin_close();
   let_waiting_in();
+  datagrams_.begin_close();
   dial_due_ = true;  // To be cancelled.
   connections_.for_each([](Client& client) { client.drain(); });
 }
@@ -30,12 +31,20 @@ void Loop::begin_stop() noexcept {
 void Loop::cut_off() noexcept {
   RINGWIRE_ASSERT(stopping_);
   connections_.for_each([](Client& client) { client.abandon(Error::engine_stopped); });
+  // What a connection's end makes somebody send has a millisecond to leave; what it waits for has had its
+  // time.
+  if (is_alone()) datagrams_.give_up();
   // A connection that still comes in (a dial under way) is cut off at the next millisecond.
   wheel_.arm(stop_timer_, shared_.now + Wheel::tick);
 }
 
+// No connection is left, nor one on its way: nobody who might still send a datagram but other threads.
+bool Loop::is_alone() const noexcept {
+  return connections_.size() == 0 && dialing_.size() == 0;
+}
+
 bool Loop::is_empty() const noexcept {
-  return connections_.size() == 0 && dialing_.size() == 0 && entrance_.is_closed();
+  return is_alone() && datagrams_.is_closed() && entrance_.is_closed();
 }
 
 void Loop::flush_stop() noexcept {

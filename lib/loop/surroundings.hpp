@@ -44,7 +44,7 @@ struct Surroundings {
   const Options& options;
   const base::Log& log;
   Owner& owner;
-  Admission* admission = nullptr;  // Only where there is a limit it keeps.
+  Admission* admission = nullptr;      // Only where there is a limit it keeps.
   conn::SendBudget* budget = nullptr;  // nullptr: what waits to be sent is not counted across loops.
 };
 

@@ -9,7 +9,8 @@
 namespace ringwire::loop {
 
 std::int64_t Loop::wait_time() noexcept {
-  return time_until(with_, std::min(wheel_.next().value_or(UINT64_MAX), entrance_.first_resume()));
+  return time_until(with_, std::min({wheel_.next().value_or(UINT64_MAX), entrance_.first_resume(),
+                                     datagrams_.first_resume()}));
 }
 
 void Loop::on_timer(Timer& timer) noexcept {

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <optional>
@@ -20,6 +21,7 @@ namespace ringwire::net {
 namespace {
 
 using Family = Endpoint::Family;
+using Transport = Endpoint::Transport;
 
 constexpr std::size_t host_size_max = 253;  // A DNS name's limit, RFC 1035.
 
@@ -27,12 +29,27 @@ std::error_code invalid(std::string_view url, std::string_view fault) {
   return base::fail(Error::invalid_address, fmt::format("{}: {}", url, fault));
 }
 
-std::optional<Family> family_of(std::string_view protocol) noexcept {
-  if (protocol == "tcp") return Family::any;
-  if (protocol == "tcp4") return Family::ipv4;
-  if (protocol == "tcp6") return Family::ipv6;
-  if (protocol == "unix") return Family::unix_socket;
-  return std::nullopt;
+struct Protocol {
+  std::string_view name;
+  Transport transport;
+  Family family;
+};
+
+constexpr std::array protocols{
+    Protocol{"tcp", Transport::stream, Family::any},
+    Protocol{"tcp4", Transport::stream, Family::ipv4},
+    Protocol{"tcp6", Transport::stream, Family::ipv6},
+    Protocol{"udp", Transport::datagram, Family::any},
+    Protocol{"udp4", Transport::datagram, Family::ipv4},
+    Protocol{"udp6", Transport::datagram, Family::ipv6},
+    Protocol{"unix", Transport::stream, Family::unix_socket},
+};
+
+const Protocol* find_protocol(std::string_view name) noexcept {
+  for (const Protocol& protocol : protocols) {
+    if (protocol.name == name) return &protocol;
+  }
+  return nullptr;
 }
 
 // All of `text` as a number of at most `max`, digits only.
@@ -78,13 +95,13 @@ std::string_view fault_of_host(const std::string& host, Family family) {
   if (!std::all_of(host.begin(), host.end(), is_name_character)) {
     return "the host has a character no host has";
   }
-  if (family == Family::ipv6 && parse_numeric(host)) return "an IPv4 host does not fit tcp6";
+  if (family == Family::ipv6 && parse_numeric(host)) return "an IPv4 host does not fit tcp6 or udp6";
   return {};
 }
 
 // The same for one in brackets.
 std::string_view fault_of_bracketed(const std::string& host, Family family) {
-  if (family == Family::ipv4) return "an IPv6 host does not fit tcp4";
+  if (family == Family::ipv4) return "an IPv6 host does not fit tcp4 or udp4";
   if (host.size() > host_size_max) return "the host is too long";
   const std::size_t percent = host.find('%');
   std::array<std::uint8_t, 16> ip{};
@@ -121,7 +138,7 @@ std::string_view split(std::string_view text, std::string& host, std::string_vie
 
 std::error_code parse_unix(std::string_view url, std::string_view text, Endpoint& out) {
   if (const std::string_view fault = fault_of_unix_name(text); !fault.empty()) return invalid(url, fault);
-  out = {Family::unix_socket, std::string{text}, 0, std::string{url}};
+  out = {Family::unix_socket, Endpoint::Transport::stream, std::string{text}, 0, std::string{url}};
   return {};
 }
 
@@ -137,23 +154,24 @@ Address any_address(Address::Family family, std::uint16_t port) noexcept {
 std::error_code parse_endpoint(std::string_view url, Endpoint& out) {
   const std::size_t mark = url.find("://");
   if (mark == std::string_view::npos) return invalid(url, "the protocol is missing, as in tcp://host:port");
-  const auto family = family_of(url.substr(0, mark));
-  if (!family) {
+  const Protocol* protocol = find_protocol(url.substr(0, mark));
+  if (protocol == nullptr) {
     return base::fail(Error::unsupported_protocol,
                       fmt::format("{}: unsupported protocol \"{}\"", url, url.substr(0, mark)));
   }
 
   const std::string_view rest = url.substr(mark + 3);
-  if (*family == Family::unix_socket) return parse_unix(url, rest, out);
+  if (protocol->family == Family::unix_socket) return parse_unix(url, rest, out);
   if (rest.empty()) return invalid(url, "host and port are missing");
   if (rest.find('/') != std::string_view::npos) return invalid(url, "a path has no meaning here");
 
-  Endpoint endpoint{*family, {}, 0, std::string{url}};
+  Endpoint endpoint{protocol->family, protocol->transport, {}, 0, std::string{url}};
   std::string_view port_text;
   bool bracketed = false;
   std::string_view fault = split(rest, endpoint.host, port_text, bracketed);
   if (fault.empty()) {
-    fault = bracketed ? fault_of_bracketed(endpoint.host, *family) : fault_of_host(endpoint.host, *family);
+    fault = bracketed ? fault_of_bracketed(endpoint.host, protocol->family)
+                      : fault_of_host(endpoint.host, protocol->family);
   }
   if (!fault.empty()) return invalid(url, fault);
 

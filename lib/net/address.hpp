@@ -19,10 +19,15 @@ namespace ringwire::net {
 
 /// What a user wrote to name a place to listen on or to connect to.
 struct Endpoint {
-  /// Which IP versions the protocol allows: tcp any, tcp4 ipv4, tcp6 ipv6; or a unix socket.
+  /// Which IP versions the protocol allows: tcp and udp any, tcp4 and udp4 ipv4, tcp6 and udp6 ipv6; or a
+  /// unix socket.
   enum class Family : std::uint8_t { any, ipv4, ipv6, unix_socket };
 
+  /// What is spoken there: connections (tcp), or datagrams without any (udp).
+  enum class Transport : std::uint8_t { stream, datagram };
+
   Family family = Family::any;
+  Transport transport = Transport::stream;
   /// A name or a numeric address without brackets; "" = every address of this host.
   /// Of a unix socket its path, or "@" and an abstract name.
   std::string host;
@@ -32,8 +37,8 @@ struct Endpoint {
   std::string text;
 };
 
-/// Reads "tcp://host:port", also tcp4 and tcp6, IPv6 hosts in brackets; "unix://path", "unix://@name". `out`
-/// is untouched on failure.
+/// Reads "tcp://host:port", also tcp4, tcp6, udp, udp4 and udp6, IPv6 hosts in brackets; "unix://path",
+/// "unix://@name". `out` is untouched on failure.
 ///
 /// Failure: `Error::invalid_address` or `Error::unsupported_protocol`, with the address and its fault as
 /// detail. May throw bad_alloc.

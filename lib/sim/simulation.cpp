@@ -60,6 +60,10 @@ void Simulation::collect() {
     }
     if (peers_[peer].can_move()) possible_.push_back({Kind::move, peer});
   }
+  if (kernel_.datagrams().in_flight() > 0) possible_.push_back({Kind::carry, 0});
+  for (std::size_t peer = 0; peer < datagram_peers_.size(); ++peer) {
+    if (datagram_peers_[peer].can_move()) possible_.push_back({Kind::chat, peer});
+  }
   deeds_.clear();
   if (outsider_ != nullptr) outsider_->collect(deeds_);
   for (const std::size_t deed : deeds_) possible_.push_back({Kind::act, deed});
@@ -102,6 +106,10 @@ void Simulation::run(const Step& step) {
       return peers_[step.index].move(choices_, plain_);
     case Kind::act:
       return outsider_->act(step.index);
+    case Kind::carry:
+      return kernel_.datagrams().carry(choices_, kernel_.faults());
+    case Kind::chat:
+      return datagram_peers_[step.index].move();
   }
 }
 
@@ -140,7 +148,7 @@ bool Simulation::step_now() {
 }
 
 void Simulation::note(const Step& step) {
-  static constexpr std::array names{"lap", "attempt", "deliver", "move", "act"};
+  static constexpr std::array names{"lap", "attempt", "deliver", "move", "act", "carry", "chat"};
   fmt::format_to(std::back_inserter(*trace_), "{:>6} {:>12} {} {}", steps_, kernel_.now(),
                  names[static_cast<std::size_t>(step.kind)], step.index);
   if (step.kind == Kind::deliver) fmt::format_to(std::back_inserter(*trace_), " from side {}", step.side);

@@ -12,6 +12,7 @@
 
 #include "lib/engine/stepper.hpp"
 #include "lib/kernel/sim/sim_kernel.hpp"
+#include "lib/sim/datagram_peer.hpp"
 #include "lib/sim/peer.hpp"
 
 #include <cstddef>
@@ -66,6 +67,11 @@ class Simulation {
   /// Clients, and far ends of connections the engine made, in the order they came.
   [[nodiscard]] std::deque<SimPeer>& peers() noexcept { return peers_; }
 
+  /// Somebody who sends and receives datagrams. Valid as long as the simulation.
+  SimDatagramPeer& add_datagram_peer() { return datagram_peers_.emplace_back(kernel_); }
+  /// All of them, in the order they came.
+  [[nodiscard]] std::deque<SimDatagramPeer>& datagram_peers() noexcept { return datagram_peers_; }
+
   /// What `outsider` could do becomes a step of this world; nullptr = nobody. It outlives the simulation.
   void set_outsider(Outsider* outsider) noexcept { outsider_ = outsider; }
   /// The engine calls `kernel`, which passes on to `kernel()`; only before `start`. It outlives the
@@ -107,7 +113,7 @@ class Simulation {
   [[nodiscard]] std::string leftovers();
 
  private:
-  enum class Kind : std::uint8_t { lap, attempt, deliver, move, act };
+  enum class Kind : std::uint8_t { lap, attempt, deliver, move, act, carry, chat };
   struct Step {
     Kind kind;
     std::size_t index;
@@ -128,6 +134,7 @@ class Simulation {
   Outsider* outsider_ = nullptr;
   std::unique_ptr<engine::Stepper> stepper_;
   std::deque<SimPeer> peers_;
+  std::deque<SimDatagramPeer> datagram_peers_;
   std::vector<Step> possible_;
   std::vector<std::size_t> deeds_;   // Of the outsider.
   std::vector<unsigned> idle_laps_;  // Of each actor: laps in a row that changed nothing.

@@ -20,8 +20,9 @@ namespace {
 using kernel::sim::Fault;
 
 // Kinds that end a connection, or fail a call for good. All others are whims: the reactor hides them.
-constexpr std::array breaks{Fault::recv_fails, Fault::send_fails, Fault::accept_fails, Fault::connect_fails,
-                            Fault::call_fails};
+constexpr std::array breaks{Fault::recv_fails,       Fault::send_fails,   Fault::accept_fails,
+                            Fault::connect_fails,    Fault::call_fails,   Fault::datagram_lost,
+                            Fault::datagram_doubled, Fault::datagram_late};
 // Kinds that are no faults at all.
 constexpr std::array ways{Fault::inline_attempt, Fault::burst};
 constexpr std::array<std::uint32_t, 3> ways_rates{0, 300, 900};

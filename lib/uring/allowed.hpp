@@ -16,9 +16,9 @@ namespace ringwire::uring {
 enum class Requests : std::uint8_t { any, ours };
 
 /// Opcodes of SQEs.
-inline constexpr std::array<std::uint8_t, 9> allowed_opcodes{
-    IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE, IORING_OP_CONNECT, IORING_OP_MSG_RING,
-    IORING_OP_READ,   IORING_OP_RECV,         IORING_OP_SEND,  IORING_OP_SENDMSG,
+inline constexpr std::array<std::uint8_t, 10> allowed_opcodes{
+    IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE,   IORING_OP_CONNECT, IORING_OP_MSG_RING,
+    IORING_OP_READ,   IORING_OP_RECV,         IORING_OP_RECVMSG, IORING_OP_SEND,    IORING_OP_SENDMSG,
 };
 
 /// Flags of SQEs, any of them together.

@@ -64,6 +64,21 @@ inline void prep_recv_when_ready(io_uring_sqe& sqe, int fd, std::uint16_t bgid) 
   sqe.ioprio = IORING_RECVSEND_POLL_FIRST;
 }
 
+/// recvmsg(2) again and again, each time into a buffer of `bgid`, laid out as received.hpp says. `message`
+/// only says how much room the sender's name has; it must stay until submitted. A datagram that is cut tells
+/// how long it was. One of no bytes ends the operation. Linux 6.0.
+inline void prep_recvmsg_multishot(io_uring_sqe& sqe, int fd, const msghdr& message,
+                                   std::uint16_t bgid) noexcept {
+  sqe.opcode = IORING_OP_RECVMSG;
+  sqe.fd = fd;
+  sqe.addr = to_u64(&message);
+  sqe.len = 1;
+  sqe.flags = IOSQE_BUFFER_SELECT;
+  sqe.buf_group = bgid;
+  sqe.ioprio = IORING_RECV_MULTISHOT;
+  sqe.msg_flags = MSG_TRUNC;
+}
+
 /// send(2) of one piece, in full unless the connection fails. The bytes must stay until it completes.
 inline void prep_send(io_uring_sqe& sqe, int fd, Bytes bytes) noexcept {
   sqe.opcode = IORING_OP_SEND;
@@ -81,6 +96,15 @@ inline void prep_sendmsg(io_uring_sqe& sqe, int fd, const msghdr& message) noexc
   sqe.addr = to_u64(&message);
   sqe.len = 1;
   sqe.msg_flags = MSG_WAITALL | MSG_NOSIGNAL;
+}
+
+/// sendmsg(2) of one datagram. `message` must stay until submitted, its bytes until it completes.
+inline void prep_send_datagram(io_uring_sqe& sqe, int fd, const msghdr& message) noexcept {
+  sqe.opcode = IORING_OP_SENDMSG;
+  sqe.fd = fd;
+  sqe.addr = to_u64(&message);
+  sqe.len = 1;
+  sqe.msg_flags = MSG_NOSIGNAL;
 }
 
 /// Lets a send complete with a part, as soon as the kernel has taken one, instead of in full.

@@ -27,6 +27,10 @@ enum class Op : std::uint8_t {
   accept_close,
   connect,
   connect_cancel,
+  datagram_recv,
+  datagram_send,  // slot and generation name the datagram
+  datagram_cancel,
+  datagram_close,
   event,  // a read of the eventfd
   signal,
   cancel_all,

@@ -69,6 +69,32 @@ TEST_CASE("who takes them learns which are TCP") {
   for (const auto& each : all) ::close(each.fd);
 }
 
+TEST_CASE("a udp address has a socket for each loop, which are closed if nobody takes them") {
+  const std::size_t before = test::open_descriptors();
+  {
+    Listeners listeners{test::real_kernel()};
+    REQUIRE_FALSE(open(listeners, {"tcp4://127.0.0.1:0", "udp4://127.0.0.1:0"}, {}, 2));
+    CHECK(test::open_descriptors() == before + 3);
+    REQUIRE(listeners.datagram_sockets().size() == 1);
+    CHECK(listeners.datagram_sockets()[0].index == 1);
+    CHECK(listeners.datagram_sockets()[0].fds.size() == 2);
+    CHECK(listeners.addresses()[1].port != 0);
+  }
+  CHECK(test::open_descriptors() == before);
+}
+
+TEST_CASE("udp sockets are none of those that accept, and are not duplicated") {
+  Listeners listeners{test::real_kernel()};
+  REQUIRE_FALSE(open(listeners, {"udp4://127.0.0.1:0", "tcp4://127.0.0.1:0"}));
+  int fd = -1;
+  CHECK(listeners.duplicate(0, fd) == std::errc::operation_not_supported);
+  const auto all = listeners.hand_out();
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].size() == 1);
+  for (const auto& each : all[0]) ::close(each.fd);
+  for (const int each : listeners.datagram_sockets()[0].fds) ::close(each);
+}
+
 TEST_CASE("a duplicate goes on listening when the listener is closed, and its file stays") {
   const Directory directory;
   int fd = -1;

@@ -47,6 +47,18 @@ TEST_CASE("the protocol chooses the IP version") {
   CHECK(parsed("tcp://:1").family == Family::any);
   CHECK(parsed("tcp4://:1").family == Family::ipv4);
   CHECK(parsed("tcp6://:1").family == Family::ipv6);
+  CHECK(parsed("udp://:1").family == Family::any);
+  CHECK(parsed("udp4://:1").family == Family::ipv4);
+  CHECK(parsed("udp6://:1").family == Family::ipv6);
+}
+
+TEST_CASE("the protocol says whether there are connections") {
+  for (const std::string url : {"tcp://:1", "tcp4://:1", "tcp6://:1"}) {
+    CHECK(parsed(url).transport == Endpoint::Transport::stream);
+  }
+  for (const std::string url : {"udp://:1", "udp4://:1", "udp6://:1"}) {
+    CHECK(parsed(url).transport == Endpoint::Transport::datagram);
+  }
 }
 
 TEST_CASE("a unix socket is a path or an abstract name, and has no port") {
@@ -87,7 +99,7 @@ TEST_CASE("brackets around an IPv6 host are taken off") {
 
 TEST_CASE("a protocol that is not served is named in the message") {
   for (const std::string url :
-       {"tulip://howdy", "unixgram:///tmp/socket", "udp://:9000", "TCP://:9000", "tcp5://:1", "://:9000"}) {
+       {"tulip://howdy", "unixgram:///tmp/socket", "udp5://:9000", "TCP://:9000", "tcp5://:1", "://:9000"}) {
     Endpoint endpoint;
     const auto error = parse_endpoint(url, endpoint);
     CAPTURE(url);
@@ -137,7 +149,7 @@ TEST_CASE("an address that is none is refused with its fault") {
       {"tcp://" + std::string(254, 'a') + ":80", "the host is too long"},
   };
   for (const auto& [url, fault] : cases) {
-    Endpoint endpoint{Family::any, "before", 1, "before"};
+    Endpoint endpoint{Family::any, Endpoint::Transport::stream, "before", 1, "before"};
     const auto error = parse_endpoint(url, endpoint);
     CAPTURE(url);
     CHECK(error == Error::invalid_address);

@@ -25,22 +25,25 @@ constexpr std::uint64_t seeds = 400;  // Tried until it is: some operations are 
 constexpr std::array ends_listener{EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP};
 
 // Worlds without other faults, in which this operation occurs.
-Plan plan_of(kernel::sim::Choices& choices, std::uint8_t opcode, std::uint64_t seed) {
+Plan plan_of(kernel::sim::Choices& choices, std::uint8_t opcode, std::uint64_t seed, bool datagrams) {
   Scenario scenario = seed % 2 == 0 ? Scenario::mixed : Scenario::closing;
+  if (datagrams) scenario = Scenario::datagrams;
   if (opcode == IORING_OP_MSG_RING) scenario = Scenario::balance;
   Plan plan = draw_plan(choices, scenario);
   plan.fault_rates.fill(0);
   plan.descriptors_max = 1024;
-  plan.peers_max = 12;
+  plan.peers_max = datagrams ? 0 : 12;
+  if (!datagrams) plan.datagram_addresses.clear();
   plan.act_rate = 400;
   if (opcode == IORING_OP_CONNECT) plan.may_dial = true;
+  if (datagrams) plan.may_dial = false;
   if (opcode == IORING_OP_READ) {  // The bell as an eventfd.
     plan.wakes = false;
     plan.act_rate = 600;
   }
   if (opcode == IORING_OP_ASYNC_CANCEL) plan.options.inbound_limit = 64;
   if (opcode == IORING_OP_SEND) plan.write_max = 100;
-  if (opcode == IORING_OP_SENDMSG) {  // More than one chunk at a time.
+  if (opcode == IORING_OP_SENDMSG && !datagrams) {  // More than one chunk at a time.
     plan.write_max = 6000;
     plan.options.outbound_limit = 0;
     plan.options.outbound_high_mark = 20000;
@@ -75,11 +78,16 @@ struct Cell {
   std::string broken;  // The first rule that was, with its seed.
 };
 
-Cell fill(std::uint8_t opcode, int error, bool ends) {
+// Which operations are meant, where one opcode has several uses.
+enum class Use : std::uint8_t { plain, datagrams, ends_listener };
+
+Cell fill(std::uint8_t opcode, int error, Use use) {
   Cell cell;
   for (std::uint64_t seed = 0; seed < seeds && cell.count < wanted; ++seed) {
     kernel::sim::SeededChoices choices{seed};
-    ForcedSwarm swarm{choices, plan_of(choices, opcode, seed), opcode, error, seed % 3, ends};
+    ForcedSwarm swarm{choices,  plan_of(choices, opcode, seed, use == Use::datagrams),
+                      opcode,   error,
+                      seed % 3, use == Use::ends_listener};
     const Outcome outcome = swarm.run();
     if (swarm.world().kernel().faults().was_told()) ++cell.count;
     if (outcome.violation.empty()) continue;
@@ -90,12 +98,12 @@ Cell fill(std::uint8_t opcode, int error, bool ends) {
 }
 
 // One row; answers how many of its cells are empty or broken.
-unsigned print_row(const std::string& name, std::uint8_t opcode, std::span<const int> row, bool ends) {
+unsigned print_row(const std::string& name, std::uint8_t opcode, std::span<const int> row, Use use) {
   unsigned bad = 0;
   std::string line;
   std::string broken;
   for (const int error : row) {
-    const Cell cell = fill(opcode, error, ends);
+    const Cell cell = fill(opcode, error, use);
     fmt::format_to(std::back_inserter(line), " {} {}", kernel::sim::error_name(error), cell.count);
     if (cell.count == wanted && cell.broken.empty()) continue;
     ++bad;
@@ -113,10 +121,14 @@ int print_matrix() {
   for (const std::uint8_t opcode : kernel::sim::opcodes_with_errors()) {
     const std::span<const int> row = kernel::sim::errors_of(opcode);
     cells += static_cast<unsigned>(row.size());
-    bad += print_row(kernel::sim::opcode_name(opcode), opcode, row, false);
+    const Use use = opcode == IORING_OP_RECVMSG ? Use::datagrams : Use::plain;
+    bad += print_row(kernel::sim::opcode_name(opcode), opcode, row, use);
   }
+  const std::span<const int> sendmsg_row = kernel::sim::errors_of(IORING_OP_SENDMSG);
+  cells += static_cast<unsigned>(sendmsg_row.size());
+  bad += print_row("SENDMSG, datagrams", IORING_OP_SENDMSG, sendmsg_row, Use::datagrams);
   cells += static_cast<unsigned>(ends_listener.size());
-  bad += print_row("ACCEPT, for good", IORING_OP_ACCEPT, ends_listener, true);
+  bad += print_row("ACCEPT, for good", IORING_OP_ACCEPT, ends_listener, Use::ends_listener);
   fmt::print("{} cells; EBADF of CLOSE is an assertion\n{} passed, {} failed\n", cells, cells - bad, bad);
   return bad == 0 ? 0 : 1;
 }

@@ -28,7 +28,7 @@ constexpr const char* help = R"(usage: sim [OPTIONS]
   --first S            begin with seed S (default 0)
   --seed S             run only seed S, here and now
   --scenario NAME      only this kind of run; default: all in turn
-                       (mixed buffers descriptors overflow closing balance stopping calm)
+                       (mixed buffers descriptors overflow closing balance stopping calm datagrams)
   --replay LIST        run a list of choices, as printed with a failure, instead of a seed
   --trace              with --seed or --replay: print every step
   --jobs N             processes (default: one for each CPU)

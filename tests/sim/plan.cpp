@@ -107,6 +107,21 @@ void draw_addresses(Choices& choices, Plan& plan) {
   plan.has_dead_socket = choices.draw(2) == 1;
 }
 
+// A quarter of the runs has datagrams beside its connections.
+void draw_datagrams(Choices& choices, Plan& plan, bool wanted) {
+  Options& options = plan.options;
+  options.datagram_buffers_count = pick(choices, std::array<std::size_t, 3>{2, 1, 8});
+  options.datagram_size_max = pick(choices, std::array<std::size_t, 3>{64, 1, 200});
+  options.datagram_outbound_limit = pick(choices, std::array<std::size_t, 3>{1500, 0, 600});
+  plan.datagram_queue_max = pick(choices, std::array<std::size_t, 3>{20, 1, 4});
+  plan.datagram_flight_max = pick(choices, std::array<std::size_t, 3>{20, 1, 4});
+  plan.datagram_peers_max = 1 + choices.draw(5);
+  const std::uint32_t answer = choices.draw(8);
+  if (!wanted && answer > 1) return;
+  plan.datagram_addresses = {"udp4://:9100"};
+  if (answer % 2 == 1) plan.datagram_addresses.push_back("udp4://:0");
+}
+
 void bend(Plan& plan, Scenario scenario) {
   switch (scenario) {
     case Scenario::mixed:
@@ -144,6 +159,11 @@ void bend(Plan& plan, Scenario scenario) {
     case Scenario::stopping:
       plan.stop_rate = 100;
       break;
+    case Scenario::datagrams:
+      plan.peers_max = std::min<std::uint32_t>(plan.peers_max, 3);
+      plan.act_rate = 400;
+      plan.descriptors_max = 1024;
+      break;
     case Scenario::calm:
       only(plan, {});
       plan.options.connections_max = 100;
@@ -168,6 +188,7 @@ Plan draw_plan(Choices& choices, Scenario scenario) {
   draw_addresses(choices, plan);
   plan.descriptors_max = pick(choices, std::array<std::size_t, 3>{1024, 1024, 20});
   plan.stream_capacity = pick(choices, std::array<std::size_t, 4>{1024, 100, 300, 4096});
+  draw_datagrams(choices, plan, scenario == Scenario::datagrams);
   plan.steps = 600 + choices.draw(2600);
   plan.peers_max = 1 + choices.draw(12);
   plan.act_rate = pick(choices, std::array<std::uint32_t, 3>{150, 50, 400});
@@ -177,6 +198,8 @@ Plan draw_plan(Choices& choices, Scenario scenario) {
   plan.write_max = pick(choices, std::array<std::uint32_t, 3>{400, 50, 1500});
   plan.may_dial = choices.draw(2) == 1;
   bend(plan, scenario);
+  // Each loop has a socket for each udp address: they are not taken from what is left for connections.
+  plan.descriptors_max += plan.options.loops * plan.datagram_addresses.size();
   return plan;
 }
 
@@ -186,6 +209,8 @@ void Plan::apply(sim::Simulation& world) const {
   kernel.set_stream_capacity(stream_capacity);
   kernel.set_ring_features(ring_features, wakes);
   kernel.set_client_hosts(client_hosts);
+  kernel.datagrams().set_queue_max(datagram_queue_max);
+  kernel.datagrams().set_flight_max(datagram_flight_max);
   if (has_dead_socket) kernel.leave_file("/sim/sock", true);
   for (std::size_t index = 0; index < fault_rates.size(); ++index) {
     kernel.faults().set_rate(static_cast<Fault>(index), fault_rates[index]);

@@ -30,12 +30,13 @@ enum class Scenario : std::uint8_t {
   closing,
   balance,
   stopping,
-  calm
+  calm,
+  datagrams
 };
 
 /// All of them, by name.
-inline constexpr std::array<std::string_view, 8> scenario_names{
-    "mixed", "buffers", "descriptors", "overflow", "closing", "balance", "stopping", "calm"};
+inline constexpr std::array<std::string_view, 9> scenario_names{
+    "mixed", "buffers", "descriptors", "overflow", "closing", "balance", "stopping", "calm", "datagrams"};
 
 /// The scenario of this name.
 [[nodiscard]] std::optional<Scenario> find_scenario(std::string_view name);
@@ -60,8 +61,12 @@ struct Plan {
   std::vector<std::string_view> addresses{"tcp4://:9000"};  // Where the engine listens.
   std::uint8_t client_hosts = 1;
   bool has_policy = false;       // One of the user's chooses the loops.
-  bool has_dead_socket = false;  // A server that was killed has left its file at the unix path.
-  bool may_not_start = false;    // Something is made to fail from the first call on.
+  std::vector<std::string_view> datagram_addresses;         // Behind those.
+  std::size_t datagram_peers_max = 0;
+  std::size_t datagram_queue_max = 64;   // Datagrams one socket holds; more are dropped.
+  std::size_t datagram_flight_max = 64;  // Of one sender, on the way; more wait in the sender.
+  bool has_dead_socket = false;          // A server that was killed has left its file at the unix path.
+  bool may_not_start = false;            // Something is made to fail from the first call on.
 
   /// May the clock close a connection of which nothing else is known?
   [[nodiscard]] bool times_out() const noexcept {

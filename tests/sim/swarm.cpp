@@ -28,6 +28,7 @@ Swarm::Swarm(kernel::sim::Choices& choices, Plan plan)
       plan_{std::move(plan)},
       made_{std::make_unique<sim::Simulation>(choices)},
       world_{*made_},
+      crowd_{choices, plan_, world_},
       alarms_{choices, world_.kernel()} {
   plan_.options.mask = plan_.mask;  // The string has moved.
   plan_.apply(world_);
@@ -90,6 +91,7 @@ void Swarm::ask_to_stop() {
 }
 
 void Swarm::act() {
+  if (!plan_.datagram_addresses.empty() && choices_.draw(2) == 0) return crowd_.act();
   switch (choices_.draw(9)) {
     case 0:
     case 1:
@@ -240,10 +242,17 @@ void Swarm::check_clients() {
   }
 }
 
+void Swarm::check_datagrams() {
+  crowd_.check_peers();
+  if (!crowd_.violation().empty()) violate(crowd_.violation());
+}
+
 // ---- the run
 
 Outcome Swarm::run() {
-  const auto error = world_.start(*this, plan_.addresses, plan_.options);
+  std::vector<std::string_view> addresses = plan_.addresses;
+  addresses.insert(addresses.end(), plan_.datagram_addresses.begin(), plan_.datagram_addresses.end());
+  const auto error = world_.start(*this, addresses, plan_.options);
   if (!error) {
     for (std::uint32_t step = 0; step < plan_.steps && !world_.is_over() && outcome_.violation.empty();
          ++step) {
@@ -251,6 +260,7 @@ Outcome Swarm::run() {
       const kernel::Nanoseconds before = world_.kernel().now();
       world_.step();
       check_clients();
+      check_datagrams();
       if (const std::string trouble = world_.trouble(); !trouble.empty()) violate(trouble);
       if (!alarms_.violation().empty()) violate(alarms_.violation());
       if (step % 32 == 0) check_balance();
@@ -261,6 +271,7 @@ Outcome Swarm::run() {
   } else if (!plan_.may_not_start && world_.kernel().faults().total() == 0 && plan_.descriptors_max > 100) {
     violate(fmt::format("the engine did not start: {}", explain(error)));
   }
+  outcome_.bytes += crowd_.bytes();
   outcome_.completions = world_.kernel().completions();
   outcome_.faults = world_.kernel().faults().total();
   outcome_.steps = world_.steps();
@@ -286,6 +297,7 @@ void Swarm::calm_down() {
     const kernel::Nanoseconds before = world_.kernel().now();
     const bool goes_on = world_.step();
     check_clients();
+    check_datagrams();
     if (const std::string trouble = world_.trouble(); !trouble.empty()) violate(trouble);
     if (world_.was_quiet()) check_quiet(before);
     if (steps % 256 == 1) say_goodbye();
@@ -357,6 +369,8 @@ void Swarm::check_end() {
   if (posted_ != posts_run_) return violate(fmt::format("{} tasks of {} were run", posts_run_, posted_));
   if (promised_ != kept_) return violate(fmt::format("{} callbacks of {} were called", kept_, promised_));
   check_clients();
+  crowd_.check_end();
+  check_datagrams();
   for (const Link& link : links_) check_link(link);
   const bool has_path = std::any_of(plan_.addresses.begin(), plan_.addresses.end(),
                                     [](std::string_view each) { return each == "unix:///sim/sock"; });
@@ -386,6 +400,7 @@ void Swarm::check_link(const Link& link) {
 // Nothing moved and nothing could: whoever could still be served has been forgotten.
 void Swarm::check_quiet(kernel::Nanoseconds time) {
   if (const std::string late = alarms_.check_quiet(time); !late.empty()) return violate(late);
+  crowd_.check_quiet(stop_asked_);
   if (posted_ != posts_run_ && !world_.is_over()) {
     return violate("everything sleeps though a task waits, with " + world_.kernel().describe_all());
   }

@@ -13,6 +13,7 @@
 
 #include "lib/sim/simulation.hpp"
 #include "tests/sim/alarms.hpp"
+#include "tests/sim/datagram_crowd.hpp"
 #include "tests/sim/plan.hpp"
 
 #include <chrono>
@@ -53,6 +54,7 @@ class Swarm : public Handler, private BalancingPolicy {
   Action on_boot(Engine& engine) override;
   Action on_open(Conn& conn) override;
   Action on_traffic(Conn& conn) override;
+  Action on_datagram(Datagram& datagram) override;
   Action on_eof(Conn& conn) override;
   Action on_writable(Conn& conn) override;
   Action on_drain(Conn& conn) override;
@@ -149,6 +151,7 @@ class Swarm : public Handler, private BalancingPolicy {
   void say_goodbye();
   [[nodiscard]] std::string stragglers();
   void check_clients();
+  void check_datagrams();
   void check_balance();
   void check_crowd(const Link& link);
   void check_loop(const Link& link);
@@ -162,6 +165,7 @@ class Swarm : public Handler, private BalancingPolicy {
   Plan plan_;
   std::unique_ptr<sim::Simulation> made_;
   sim::Simulation& world_;
+  DatagramCrowd crowd_;  // Does nothing in a run without datagrams.
   Engine* engine_ = nullptr;
   Alarms alarms_;
   std::deque<Link> links_;

@@ -17,6 +17,7 @@ namespace ringwire::test {
 
 Action Swarm::on_boot(Engine& engine) {
   engine_ = &engine;
+  crowd_.meet(engine);
   return Action::none;
 }
 
@@ -45,6 +46,10 @@ Action Swarm::on_traffic(Conn& conn) {
     violate("a context was lost");
   check_limits(conn);
   return react_traffic(conn, link);
+}
+
+Action Swarm::on_datagram(Datagram& datagram) {
+  return crowd_.on_datagram(datagram, stop_asked_);
 }
 
 Action Swarm::on_eof(Conn& conn) {

@@ -60,6 +60,22 @@ TEST_CASE("a recv that waits for its turn is no multishot") {
   CHECK(sqe.ioprio == IORING_RECVSEND_POLL_FIRST);
 }
 
+TEST_CASE("recvmsg is multishot, selects a buffer of its group, and asks for the length of what is cut") {
+  msghdr shape{};
+  CHECK(same([&](io_uring_sqe& sqe) { prep_recvmsg_multishot(sqe, 5, shape, 9); },
+             [&](io_uring_sqe* sqe) {
+               io_uring_prep_recvmsg_multishot(sqe, 5, &shape, MSG_TRUNC);
+               sqe->flags |= IOSQE_BUFFER_SELECT;
+               sqe->buf_group = 9;
+             }));
+}
+
+TEST_CASE("a datagram is sent as it is, and a gone peer is an errno instead of a signal") {
+  msghdr message{};
+  CHECK(same([&](io_uring_sqe& sqe) { prep_send_datagram(sqe, 5, message); },
+             [&](io_uring_sqe* sqe) { io_uring_prep_sendmsg(sqe, 5, &message, MSG_NOSIGNAL); }));
+}
+
 TEST_CASE("connect passes the name and its size") {
   sockaddr_storage name{};
   name.ss_family = AF_INET;

@@ -43,6 +43,14 @@ bool check_connect(const Request& request) noexcept {
          request.off <= sizeof(sockaddr_storage);
 }
 
+// Multishot, into provided buffers, without control data: what the reactor asks for.
+bool check_recvmsg(const Request& request) noexcept {
+  if (request.ioprio != IORING_RECV_MULTISHOT || request.file_index != 0 || request.addr == 0) return false;
+  if ((request.flags & IOSQE_BUFFER_SELECT) == 0 || !has_only(request.flags_word, MSG_TRUNC)) return false;
+  const auto* message = reinterpret_cast<const msghdr*>(static_cast<std::uintptr_t>(request.addr));
+  return message->msg_controllen == 0 && message->msg_namelen <= sizeof(sockaddr_storage);
+}
+
 // At the current position, which is all that pipes, sockets and events have.
 bool check_read(const Request& request) noexcept {
   return request.ioprio == 0 && request.off == UINT64_MAX && request.flags_word == 0;
@@ -60,6 +68,8 @@ bool check_operation(const Request& request) noexcept {
       return check_send(request);
     case IORING_OP_SENDMSG:
       return check_sendmsg(request);
+    case IORING_OP_RECVMSG:
+      return check_recvmsg(request);
     case IORING_OP_CONNECT:
       return check_connect(request);
     case IORING_OP_READ:
@@ -78,13 +88,14 @@ bool check_operation(const Request& request) noexcept {
 }  // namespace
 
 int check(const Request& request) noexcept {
-  const unsigned selects = request.opcode == IORING_OP_RECV ? IOSQE_BUFFER_SELECT : 0U;
+  const bool receives = request.opcode == IORING_OP_RECV || request.opcode == IORING_OP_RECVMSG;
+  const unsigned selects = receives ? IOSQE_BUFFER_SELECT : 0U;
   return has_only(request.flags, common_flags | selects) && check_operation(request) ? 0 : -EINVAL;
 }
 
 bool is_reader(const Request& request) noexcept {
-  return request.opcode == IORING_OP_RECV || request.opcode == IORING_OP_ACCEPT ||
-         request.opcode == IORING_OP_READ;
+  return request.opcode == IORING_OP_RECV || request.opcode == IORING_OP_RECVMSG ||
+         request.opcode == IORING_OP_ACCEPT || request.opcode == IORING_OP_READ;
 }
 
 bool wants_all(const Request& request) noexcept {

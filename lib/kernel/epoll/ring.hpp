@@ -65,6 +65,11 @@ class Ring {
   [[nodiscard]] bool recv_once(Operation& operation) noexcept;
   [[nodiscard]] bool starve(Operation& operation) noexcept;
 
+  // datagram.cpp: those of them that are datagrams
+  void try_recvmsg(Operation& operation) noexcept;
+  [[nodiscard]] bool recvmsg_once(Operation& operation) noexcept;
+  void starve_recvmsg(Operation& operation) noexcept;
+
   SoftRing soft_;
   Inbox inbox_;
   Watches watches_;

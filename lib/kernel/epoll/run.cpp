@@ -69,7 +69,8 @@ std::optional<int> Ring::perform(Task& task, Chain& rest) {
     case IORING_OP_ACCEPT:
       set_non_blocking(request.fd);
       break;
-    case IORING_OP_RECV: {
+    case IORING_OP_RECV:
+    case IORING_OP_RECVMSG: {
       // Linux looks for a buffer before it looks for bytes, unless told to poll first.
       const bool selects = (request.flags & IOSQE_BUFFER_SELECT) != 0;
       const bool polls_first = (request.ioprio & IORING_RECVSEND_POLL_FIRST) != 0;

@@ -156,6 +156,10 @@ void keep(Task& task) {
     task.kept = std::make_unique<Task::Kept>();
     std::memcpy(&task.kept->name, pointer<const void>(request.addr), request.off);
   }
+  if (request.opcode == IORING_OP_RECVMSG) {  // Only says how much room a name has.
+    task.kept = std::make_unique<Task::Kept>();
+    task.kept->message.msg_namelen = pointer<const msghdr>(request.addr)->msg_namelen;
+  }
   if (request.opcode == IORING_OP_SENDMSG) {
     auto kept = std::make_unique<Task::Kept>();
     kept->message = *pointer<const msghdr>(request.addr);

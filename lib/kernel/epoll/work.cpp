@@ -55,6 +55,8 @@ void Ring::try_again(Operation& operation) noexcept {
   switch (operation.task.request.opcode) {
     case IORING_OP_RECV:
       return try_recv(operation);
+    case IORING_OP_RECVMSG:
+      return try_recvmsg(operation);
     case IORING_OP_ACCEPT:
       return try_accept(operation);
     default:

@@ -71,9 +71,12 @@ std::vector<std::shared_ptr<Stream>> SimKernel::take_connected() noexcept {
 
 // ---- sockets
 
-int SimKernel::open_socket(int /*family*/, int /*type*/, int /*protocol*/) noexcept {
+int SimKernel::open_socket(int /*family*/, int type, int /*protocol*/) noexcept {
   if (refused()) return -ENOBUFS;
-  return files_.add(std::make_shared<File>(File::Kind::socket));
+  const bool datagrams = type == SOCK_DGRAM;
+  auto file = std::make_shared<File>(datagrams ? File::Kind::datagram : File::Kind::socket);
+  if (datagrams) file->datagrams = std::make_shared<DatagramEnd>();
+  return files_.add(std::move(file));
 }
 
 int SimKernel::bind(int fd, const SocketName& name) noexcept {
@@ -81,6 +84,11 @@ int SimKernel::bind(int fd, const SocketName& name) noexcept {
   const auto file = files_.find(fd);
   if (file == nullptr) return -EBADF;
   if (name.storage.ss_family == AF_UNIX) return bind_unix(*file, name);
+  if (file->datagrams != nullptr) {
+    const std::uint16_t port = port_of(name) == 0 ? next_port_++ : port_of(name);
+    file->name = loopback_name(port);
+    return datagrams_.bind(file->datagrams, port);
+  }
   if (port_of(name) == 0) {
     file->name = loopback_name(next_port_++);
     return 0;
@@ -107,6 +115,9 @@ int SimKernel::set_option(int fd, int level, int name, const void* value, sockle
   if (refused()) {
     if (file->stream != nullptr) file->stream->hurt = true;
     return -EINVAL;
+  }
+  if (level == SOL_SOCKET && name == SO_REUSEPORT && file->datagrams != nullptr) {
+    file->datagrams->reuse_port = true;
   }
   if (level == SOL_SOCKET && name == SO_LINGER && size == sizeof(linger)) {
     const auto& wish = *static_cast<const linger*>(value);

@@ -4,6 +4,9 @@
 // tcp(7) lets a send, a receive and a connect answer "the last received error on this connection" and what
 // ip(7) defines: for these three the network errors that accept(2) lists are in the table too.
 //
+// Datagrams (sendmsg, and recvmsg alone): "All fatal errors will be passed to the user as an error
+// return even when the socket is not connected", udp(7): the network errors; EPERM of a packet filter, ip(7).
+//
 // Not from those pages: ECANCELED (io_uring_cancelation(7), liburing 2.15), ECONNRESET of recv and connect
 // (recv(3p), connect(3p)), ENOMEM of read, EAGAIN and EINTR of msg_ring.
 //
@@ -21,14 +24,18 @@ namespace ringwire::kernel::sim {
 namespace {
 
 constexpr std::array sendmsg_errors{
-    EINTR,       EAGAIN,   ENOMEM,    ECANCELED,    ECONNRESET,   EPIPE,      ENOBUFS,
-    EACCES,      EALREADY, EBADF,     EDESTADDRREQ, EFAULT,       EINVAL,     EISCONN,
-    EMSGSIZE,    ENOTCONN, ENOTSOCK,  EOPNOTSUPP,   ECONNREFUSED, EHOSTDOWN,  ENONET,
-    ENOPROTOOPT, EPROTO,   ETIMEDOUT, EHOSTUNREACH, ENETDOWN,     ENETUNREACH};
+    EINTR,       EAGAIN,   ENOMEM,    ECANCELED,    ECONNRESET,   EPIPE,       ENOBUFS,
+    EACCES,      EALREADY, EBADF,     EDESTADDRREQ, EFAULT,       EINVAL,      EISCONN,
+    EMSGSIZE,    ENOTCONN, ENOTSOCK,  EOPNOTSUPP,   ECONNREFUSED, EHOSTDOWN,   ENONET,
+    ENOPROTOOPT, EPROTO,   ETIMEDOUT, EHOSTUNREACH, ENETDOWN,     ENETUNREACH, EPERM};
 constexpr std::array recv_errors{EINTR,       EAGAIN,     ENOMEM,    ECANCELED,    ECONNRESET,  ETIMEDOUT,
                                  ENOBUFS,     EBADF,      EFAULT,    ECONNREFUSED, EINVAL,      ENOTCONN,
                                  ENOTSOCK,    EACCES,     EHOSTDOWN, ENETDOWN,     ENETUNREACH, ENONET,
                                  ENOPROTOOPT, EOPNOTSUPP, EPROTO,    EHOSTUNREACH, EPIPE};
+constexpr std::array recvmsg_errors{EINTR,    EAGAIN,      ENOMEM,       ECANCELED, ENOBUFS,
+                                    EBADF,    EFAULT,      ECONNREFUSED, EINVAL,    ENOTCONN,
+                                    ENOTSOCK, EACCES,      EHOSTDOWN,    ENETDOWN,  ENETUNREACH,
+                                    ENONET,   ENOPROTOOPT, EOPNOTSUPP,   EPROTO,    EHOSTUNREACH};
 constexpr std::array accept_errors{
     EMFILE,       ENFILE,      ENOMEM, ENOBUFS,  ECONNABORTED,    EINTR,           EAGAIN,
     ECANCELED,    EPERM,       EPROTO, ENETDOWN, ENOPROTOOPT,     EHOSTDOWN,       ENONET,
@@ -53,6 +60,8 @@ std::span<const int> errors_of(std::uint8_t opcode) noexcept {
       return sendmsg_errors;
     case IORING_OP_RECV:
       return recv_errors;
+    case IORING_OP_RECVMSG:
+      return recvmsg_errors;
     case IORING_OP_ACCEPT:
       return accept_errors;
     case IORING_OP_CONNECT:
@@ -71,9 +80,9 @@ std::span<const int> errors_of(std::uint8_t opcode) noexcept {
 }
 
 std::span<const std::uint8_t> opcodes_with_errors() noexcept {
-  static constexpr std::array<std::uint8_t, 9> all{
-      IORING_OP_SENDMSG, IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CONNECT, IORING_OP_CLOSE,
-      IORING_OP_READ,    IORING_OP_SEND,   IORING_OP_RECV,         IORING_OP_MSG_RING};
+  static constexpr std::array<std::uint8_t, 10> all{
+      IORING_OP_SENDMSG, IORING_OP_RECVMSG, IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CONNECT,
+      IORING_OP_CLOSE,   IORING_OP_READ,    IORING_OP_SEND,   IORING_OP_RECV,         IORING_OP_MSG_RING};
   return all;
 }
 
@@ -81,6 +90,8 @@ const char* opcode_name(std::uint8_t opcode) noexcept {
   switch (opcode) {
     case IORING_OP_SENDMSG:
       return "SENDMSG";
+    case IORING_OP_RECVMSG:
+      return "RECVMSG";
     case IORING_OP_ACCEPT:
       return "ACCEPT";
     case IORING_OP_ASYNC_CANCEL:

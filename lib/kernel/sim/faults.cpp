@@ -11,12 +11,11 @@ namespace ringwire::kernel::sim {
 namespace {
 
 constexpr std::array<std::string_view, faults_count> names{
-    "short_recv",        "short_send",    "recv_ends",        "recv_ends_empty",
-    "starved",           "recv_fails",    "send_fails",       "accept_ends",
-    "accept_fails",      "connect_fails", "close_fails",      "read_fails",
-    "cancel_late",       "cancel_missed", "cancel_reordered", "message_refused",
-    "enter_interrupted", "enter_busy",    "submit_partly",    "call_fails",
-    "inline_attempt",    "burst"};
+    "short_recv",      "short_send",        "recv_ends",     "recv_ends_empty", "starved",
+    "recv_fails",      "send_fails",        "accept_ends",   "accept_fails",    "connect_fails",
+    "close_fails",     "read_fails",        "cancel_late",   "cancel_missed",   "cancel_reordered",
+    "message_refused", "enter_interrupted", "enter_busy",    "submit_partly",   "call_fails",
+    "datagram_lost",   "datagram_doubled",  "datagram_late", "inline_attempt",  "burst"};
 
 }  // namespace
 

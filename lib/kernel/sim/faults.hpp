@@ -37,12 +37,15 @@ enum class Fault : std::uint8_t {
   enter_busy,         // EBUSY, EAGAIN: nothing is submitted
   submit_partly,      // fewer SQEs are taken than were submitted
   call_fails,         // a socket call answers an errno
+  datagram_lost,      // the network drops a datagram
+  datagram_doubled,   // it delivers one twice
+  datagram_late,      // one overtakes others
   inline_attempt,     // no fault: an operation is tried at submission, not later
   burst,              // one pass completes a multishot many times
 };
 
 /// How many kinds there are.
-inline constexpr std::size_t faults_count = 22;
+inline constexpr std::size_t faults_count = 25;
 
 /// Its name, as the command line takes it.
 [[nodiscard]] std::string_view name_of(Fault fault) noexcept;

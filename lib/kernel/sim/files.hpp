@@ -5,6 +5,7 @@
 #pragma once
 
 #include "lib/kernel/kernel.hpp"
+#include "lib/kernel/sim/datagrams.hpp"
 #include "lib/kernel/sim/stream.hpp"
 
 #include <cstddef>
@@ -19,7 +20,7 @@ namespace ringwire::kernel::sim {
 /// An open file description.
 struct File {
   /// What it is.
-  enum class Kind : std::uint8_t { socket, listener, stream, event, signals, ring };
+  enum class Kind : std::uint8_t { socket, listener, stream, datagram, event, signals, ring };
 
   /// Of which kind, for now: a socket that listens or connects becomes another.
   explicit File(Kind kind_) noexcept : kind{kind_} {}
@@ -33,6 +34,7 @@ struct File {
   bool reuse_port = false;                      // SO_REUSEPORT
   std::uint64_t inode = 0;                      // Of the file that binding to a path made.
   std::shared_ptr<Stream> stream;               // Kind::stream
+  std::shared_ptr<DatagramEnd> datagrams;       // Kind::datagram
   unsigned side = 1;                            // Which of its ends.
   bool reset_on_close = false;                  // SO_LINGER with 0
   bool shut_down = false;                       // A listener after shutdown(2).

@@ -23,10 +23,8 @@ bool is_send(const Operation& operation) noexcept {
   return operation.request.opcode == IORING_OP_SEND || operation.request.opcode == IORING_OP_SENDMSG;
 }
 
-bool is_multishot(const Operation& operation) noexcept {
-  const Request& request = operation.request;
-  if (request.opcode == IORING_OP_ACCEPT) return (request.ioprio & IORING_ACCEPT_MULTISHOT) != 0;
-  return request.opcode == IORING_OP_RECV && (request.ioprio & IORING_RECV_MULTISHOT) != 0;
+bool is_receive(const Operation& operation) noexcept {
+  return operation.request.opcode == IORING_OP_RECV || operation.request.opcode == IORING_OP_RECVMSG;
 }
 
 bool needs_file(std::uint8_t opcode) noexcept {
@@ -57,6 +55,12 @@ bool breaks_connection(int error) noexcept {
 
 }  // namespace
 
+bool SimKernel::is_multishot(const Operation& operation) noexcept {
+  const Request& request = operation.request;
+  if (request.opcode == IORING_OP_ACCEPT) return (request.ioprio & IORING_ACCEPT_MULTISHOT) != 0;
+  return is_receive(operation) && (request.ioprio & IORING_RECV_MULTISHOT) != 0;
+}
+
 // ---- begin
 
 void SimKernel::begin(std::unique_ptr<Operation> begun) {
@@ -67,9 +71,13 @@ void SimKernel::begin(std::unique_ptr<Operation> begun) {
 
   operation.file = files_.find(operation.request.fd);
   if (operation.file == nullptr) return end(operation, -EBADF);
-  if (is_send(operation) || opcode == IORING_OP_CONNECT) take_memory(operation);
+  if (is_send(operation) || opcode == IORING_OP_CONNECT || opcode == IORING_OP_RECVMSG) {
+    take_memory(operation);
+  }
   for (const auto& other : operations_) {
-    const bool same_kind = is_send(*other) ? is_send(operation) : other->request.opcode == opcode;
+    // Bytes of two sends would mix; datagrams do not.
+    const bool same_kind = is_send(*other) ? is_send(operation) && operation.file->datagrams == nullptr
+                                           : other->request.opcode == opcode;
     // Loops that accept for themselves share a unix socket, through a duplicate each.
     const bool may_share = opcode == IORING_OP_ACCEPT && other->ring_fd != operation.ring_fd;
     if (other.get() != &operation && other->file == operation.file && same_kind && !may_share &&
@@ -78,7 +86,7 @@ void SimKernel::begin(std::unique_ptr<Operation> begun) {
     }
   }
   const bool looks_for_buffer =
-      opcode == IORING_OP_RECV && (operation.request.ioprio & IORING_RECVSEND_POLL_FIRST) == 0;
+      is_receive(operation) && (operation.request.ioprio & IORING_RECVSEND_POLL_FIRST) == 0;
   if (looks_for_buffer &&
       rings_.at(operation.ring_fd).queues->buffers_count(operation.request.buf_group) == 0) {
     return end(operation, -ENOBUFS);  // Also when there is nothing to receive.
@@ -99,6 +107,12 @@ void SimKernel::take_memory(Operation& operation) {
     return;
   }
   const auto& message = *pointer<const msghdr>(request.addr);
+  operation.name_size = message.msg_namelen;
+  if (request.opcode == IORING_OP_RECVMSG) return;
+  if (message.msg_name != nullptr) {
+    operation.target.size = message.msg_namelen;
+    std::memcpy(&operation.target.storage, message.msg_name, message.msg_namelen);
+  }
   for (std::size_t index = 0; index < message.msg_iovlen; ++index) {
     const iovec& piece = message.msg_iov[index];
     operation.pieces.emplace_back(static_cast<std::byte*>(piece.iov_base), piece.iov_len);
@@ -113,8 +127,11 @@ bool SimKernel::can_move(const Operation& operation) const {
   switch (operation.request.opcode) {
     case IORING_OP_RECV:
       return file.stream == nullptr || file.stream->can_recv(file.side);
+    case IORING_OP_RECVMSG:
+      return file.datagrams == nullptr || !file.datagrams->queue.empty();
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
+      if (file.datagrams != nullptr) return datagrams_.can_send(file.datagrams->port);
       return file.stream == nullptr || file.stream->can_send(file.side);
     case IORING_OP_ACCEPT:
       return file.kind != File::Kind::listener || file.shut_down || !file.backlog.empty();
@@ -138,9 +155,12 @@ void SimKernel::attempt(Operation& operation) {
   switch (operation.request.opcode) {
     case IORING_OP_RECV:
       return attempt_recv(operation);
+    case IORING_OP_RECVMSG:
+      return attempt_recvmsg(operation);
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
-      return attempt_send(operation);
+      return operation.file->datagrams != nullptr ? attempt_send_datagram(operation)
+                                                  : attempt_send(operation);
     case IORING_OP_ACCEPT:
       return attempt_accept(operation);
     case IORING_OP_CONNECT:

@@ -15,6 +15,7 @@
 
 #include "lib/kernel/kernel.hpp"
 #include "lib/kernel/sim/choices.hpp"
+#include "lib/kernel/sim/datagrams.hpp"
 #include "lib/kernel/sim/faults.hpp"
 #include "lib/kernel/sim/files.hpp"
 #include "lib/kernel/soft_ring.hpp"
@@ -42,7 +43,8 @@ struct Operation {
   int ring_fd;
   std::shared_ptr<File> file;  // Held until the operation ends, whatever becomes of the descriptor.
   std::vector<std::span<std::byte>> pieces;  // Of a send: where the bytes are.
-  SocketName target;                         // Of a connect.
+  SocketName target;                         // Of a connect, or of a datagram.
+  std::size_t name_size = 0;                 // Of a recvmsg: room for the sender's name.
   std::size_t progress = 0;                  // Bytes of a send that have left.
   bool doomed = false;                       // Cancelled while under way: the next attempt is its last.
   std::unique_ptr<Operation> next;           // Linked: begins when this one ends.
@@ -96,6 +98,10 @@ class SimKernel final : public Kernel {
   void leave_file(const std::string& path, bool is_socket);
   /// Streams that operations have connected and nobody has taken: the far ends (side 1).
   [[nodiscard]] std::vector<std::shared_ptr<Stream>> take_connected() noexcept;
+  /// The network of datagrams.
+  [[nodiscard]] DatagramNet& datagrams() noexcept { return datagrams_; }
+  /// A port nobody has.
+  [[nodiscard]] std::uint16_t free_port() noexcept { return next_port_++; }
   /// A signal (SIGINT or SIGTERM) arrives.
   void raise_signal() noexcept { ++signals_; }
 
@@ -190,6 +196,7 @@ class SimKernel final : public Kernel {
   void end(Operation& operation, std::int32_t res, std::uint32_t flags = 0);
   void go_on(Operation& operation, std::int32_t res, std::uint32_t flags);
   [[nodiscard]] bool queue_is_full(const Operation& operation) const;
+  [[nodiscard]] static bool is_multishot(const Operation& operation) noexcept;
   bool end_by_fault(Operation& operation, Fault fault);
   void attempt_accept(Operation& operation);
   void attempt_connect(Operation& operation);
@@ -200,6 +207,12 @@ class SimKernel final : public Kernel {
   void attempt_close(Operation& operation);
   void attempt_message(Operation& operation);
   void break_stream(Operation& operation, int error);
+  // datagrams.cpp
+  void attempt_recvmsg(Operation& operation);
+  bool recvmsg_once(Operation& operation);
+  [[nodiscard]] static int write_datagram(const SoftBuffer& buffer, const Packet& packet,
+                                          std::size_t name_size);
+  void attempt_send_datagram(Operation& operation);
   // cancel.cpp
   void attempt_cancel(Operation& operation);
   [[nodiscard]] bool matches(const Operation& cancel, const Operation& target) const;
@@ -231,6 +244,7 @@ class SimKernel final : public Kernel {
   std::map<std::string, FileIdentity> paths_;
   std::uint64_t next_inode_ = 1;
   std::vector<std::shared_ptr<Stream>> connected_;
+  DatagramNet datagrams_;
   std::map<std::string, std::string> variables_;
   std::size_t stream_capacity_ = 4096;
   unsigned ring_features_ = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;

@@ -22,6 +22,7 @@ int answer(const Case& each) {
 
 std::byte target[8];
 sockaddr_storage name{};
+msghdr message{};
 
 TEST_CASE("on descriptor -1 a known request answers EBADF", "[epoll]") {
   const std::vector<Case> known{
@@ -32,6 +33,8 @@ TEST_CASE("on descriptor -1 a known request answers EBADF", "[epoll]") {
        [](io_uring_sqe& sqe) {
          uring::prep_send(sqe, -1, Bytes{target, 1});
        }},
+      {"recvmsg", [](io_uring_sqe& sqe) { uring::prep_recvmsg_multishot(sqe, -1, message, 0); }},
+      {"a datagram", [](io_uring_sqe& sqe) { uring::prep_send_datagram(sqe, -1, message); }},
       {"read", [](io_uring_sqe& sqe) { uring::prep_read(sqe, -1, target); }},
       {"connect", [](io_uring_sqe& sqe) { uring::prep_connect(sqe, -1, name, sizeof name); }},
       {"close", [](io_uring_sqe& sqe) { uring::prep_close(sqe, -1); }},
@@ -52,6 +55,21 @@ TEST_CASE("a request with a flag that is not known answers EINVAL", "[epoll]") {
        [](io_uring_sqe& sqe) {
          uring::prep_recv_multishot(sqe, -1, 0, false);
          sqe.flags |= IOSQE_FIXED_FILE;
+       }},
+      {"a recvmsg that is no multishot",
+       [](io_uring_sqe& sqe) {
+         uring::prep_recvmsg_multishot(sqe, -1, message, 0);
+         sqe.ioprio = 0;
+       }},
+      {"a recvmsg without buffers",
+       [](io_uring_sqe& sqe) {
+         uring::prep_recvmsg_multishot(sqe, -1, message, 0);
+         sqe.flags = 0;
+       }},
+      {"a recvmsg without a shape",
+       [](io_uring_sqe& sqe) {
+         uring::prep_recvmsg_multishot(sqe, -1, message, 0);
+         sqe.addr = 0;
        }},
       {"buffer select on a send",
        [](io_uring_sqe& sqe) {

@@ -1,0 +1,159 @@
+// A network of datagrams, and the two operations on it.
+#include "lib/kernel/sim/datagrams.hpp"
+
+#include <ringwire/bytes.hpp>
+
+#include "lib/base/assert.hpp"
+#include "lib/kernel/sim/sim_kernel.hpp"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace ringwire::kernel::sim {
+namespace {
+
+constexpr unsigned burst_max = 32;  // MULTISHOT_MAX_RETRY
+
+}  // namespace
+
+// ---- the network
+
+int DatagramNet::bind(const std::shared_ptr<DatagramEnd>& end, std::uint16_t port) {
+  RINGWIRE_ASSERT(end->port == 0);
+  RINGWIRE_ASSERT(port != 0);
+  std::erase_if(ends_, [](const auto& each) { return each.expired(); });
+  for (const auto& each : ends_) {
+    const auto other = each.lock();
+    if (other->port == port && !(other->reuse_port && end->reuse_port)) return -EADDRINUSE;
+  }
+  end->port = port;
+  ends_.push_back(end);
+  return 0;
+}
+
+bool DatagramNet::is_bound(std::uint16_t port) const noexcept {
+  return std::any_of(ends_.begin(), ends_.end(), [port](const auto& each) {
+    const auto end = each.lock();
+    return end != nullptr && end->port == port;
+  });
+}
+
+std::size_t DatagramNet::queued(std::uint16_t port) const noexcept {
+  std::size_t count = 0;
+  for (const auto& each : ends_) {
+    if (const auto end = each.lock(); end != nullptr && end->port == port) count += end->queue.size();
+  }
+  return count;
+}
+
+bool DatagramNet::can_send(std::uint16_t from) const noexcept {
+  const auto count = std::count_if(flight_.begin(), flight_.end(),
+                                   [from](const Packet& packet) { return packet.from == from; });
+  return static_cast<std::size_t>(count) < flight_max_;
+}
+
+int DatagramNet::send(Packet packet) {
+  if (packet.bytes.size() > size_most) return -EMSGSIZE;
+  const int size = static_cast<int>(packet.bytes.size());
+  ++sent_[packet.from];
+  flight_.push_back(std::move(packet));
+  return size;
+}
+
+std::uint64_t DatagramNet::sent(std::uint16_t port) const noexcept {
+  const auto found = sent_.find(port);
+  return found == sent_.end() ? 0 : found->second;
+}
+
+void DatagramNet::carry(Choices& choices, Faults& faults) {
+  RINGWIRE_ASSERT(!flight_.empty());
+  std::size_t index = 0;
+  if (flight_.size() > 1 && faults.happens(Fault::datagram_late)) {
+    index = 1 + choices.draw(static_cast<std::uint32_t>(flight_.size() - 1));
+  }
+  const auto place = flight_.begin() + static_cast<std::ptrdiff_t>(index);
+  if (faults.happens(Fault::datagram_doubled)) return arrive(*place);  // It stays on the way, too.
+  Packet packet = std::move(*place);
+  flight_.erase(place);
+  if (!faults.happens(Fault::datagram_lost)) arrive(std::move(packet));
+}
+
+void DatagramNet::arrive(Packet packet) {
+  std::vector<std::shared_ptr<DatagramEnd>> group;
+  for (const auto& each : ends_) {
+    if (auto end = each.lock(); end != nullptr && end->port == packet.to) group.push_back(std::move(end));
+  }
+  if (group.empty()) return;
+  DatagramEnd& end = *group[packet.from % group.size()];  // Always the same one for a peer.
+  if (end.queue.size() >= queue_max_) {
+    ++dropped_;
+    return;
+  }
+  ++arrived_;
+  end.queue.push_back(std::move(packet));
+}
+
+// ---- the operations
+
+void SimKernel::attempt_recvmsg(Operation& operation) {
+  unsigned count = 0;
+  while (recvmsg_once(operation) && !operation.file->datagrams->queue.empty() && count < burst_max &&
+         faults_.happens(Fault::burst)) {
+    ++count;
+  }
+}
+
+// One datagram; true when the operation goes on.
+bool SimKernel::recvmsg_once(Operation& operation) {
+  if (operation.file->datagrams == nullptr) return end(operation, -ENOTSOCK), false;
+  std::deque<Packet>& queue = operation.file->datagrams->queue;
+  if (end_by_fault(operation, Fault::recv_fails)) return false;
+  if (faults_.happens(Fault::recv_ends_empty)) {
+    constexpr std::array errors{-EINTR, -EAGAIN, -ECANCELED};
+    return end(operation, errors[choices_.draw(errors.size())]), false;
+  }
+  SoftRing& queues = *rings_.at(operation.ring_fd).queues;
+  if (queues.buffers_count(operation.request.buf_group) == 0 || faults_.happens(Fault::starved)) {
+    faults_.count_error(IORING_OP_RECVMSG, -ENOBUFS);
+    return end(operation, -ENOBUFS), false;
+  }
+  const SoftBuffer buffer = *queues.take_buffer(operation.request.buf_group);
+  const Packet packet = std::move(queue.front());
+  queue.pop_front();
+  const int res = write_datagram(buffer, packet, operation.name_size);
+  const bool ends = packet.bytes.empty() || !is_multishot(operation) || queue_is_full(operation) ||
+                    faults_.happens(Fault::recv_ends);
+  if (ends) return end(operation, res, buffer.cqe_flags()), false;
+  go_on(operation, res, buffer.cqe_flags());
+  return true;
+}
+
+// Head, room for the name, payload: as Linux lays a multishot recvmsg out.
+int SimKernel::write_datagram(const SoftBuffer& buffer, const Packet& packet, std::size_t name_size) {
+  const std::size_t head_size = sizeof(io_uring_recvmsg_out) + name_size;
+  RINGWIRE_ASSERT(buffer.size >= head_size, "a buffer of {} bytes", buffer.size);
+  const std::size_t size = std::min(packet.bytes.size(), buffer.size - head_size);
+  const SocketName from = loopback_name(packet.from);
+  io_uring_recvmsg_out head{};
+  head.namelen = from.size;
+  head.payloadlen = static_cast<std::uint32_t>(packet.bytes.size());  // As with MSG_TRUNC.
+  head.flags = size < packet.bytes.size() ? MSG_TRUNC : 0;
+  std::memcpy(buffer.memory, &head, sizeof(head));
+  std::memcpy(buffer.memory + sizeof(head), &from.storage, std::min<std::size_t>(name_size, from.size));
+  std::memcpy(buffer.memory + head_size, packet.bytes.data(), size);
+  return static_cast<int>(head_size + size);
+}
+
+void SimKernel::attempt_send_datagram(Operation& operation) {
+  if (end_by_fault(operation, Fault::send_fails)) return;
+  if (operation.target.size == 0) return end(operation, -EDESTADDRREQ);
+  Packet packet{operation.file->datagrams->port, port_of(operation.target), {}};
+  for (const std::span<std::byte> piece : operation.pieces) packet.bytes += to_text(piece);
+  end(operation, datagrams_.send(std::move(packet)));
+}
+
+}  // namespace ringwire::kernel::sim

@@ -1,0 +1,71 @@
+// Receiving: one multishot recvmsg that survives whatever recvmsg(2) can answer.
+#include "lib/base/assert.hpp"
+#include "lib/base/error.hpp"
+#include "lib/loop/datagram_socket.hpp"
+#include "lib/uring/prep.hpp"
+#include "lib/uring/received.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace ringwire::loop {
+
+bool DatagramSocket::wants_recv(kernel::Nanoseconds now) const noexcept {
+  return !recv_armed_ && !draining_ && now >= resume_at_;
+}
+
+void DatagramSocket::arm_recv(uring::Ring& ring) noexcept {
+  RINGWIRE_ASSERT(!recv_armed_);
+  RINGWIRE_ASSERT(!draining_);
+  RINGWIRE_ASSERT(fd_ >= 0);
+
+  recv_shape_.msg_namelen = uring::received_name_size;
+  uring::prep_recvmsg_multishot(ring.next_sqe(token(uring::Op::datagram_recv)), fd_, recv_shape_,
+                                shared_.pool.bgid());
+  recv_armed_ = true;
+  resume_at_ = 0;
+}
+
+void DatagramSocket::on_recv(const uring::Completion& done, kernel::Nanoseconds now) noexcept {
+  RINGWIRE_ASSERT(recv_armed_);
+
+  // The end of a multishot and what it carries are two things: a datagram of no bytes ends it, and counts.
+  if (!done.has_more()) recv_armed_ = false;
+  if (done.has_buffer()) shared_.pool.take(done.bid());
+  if (done.res > 0) {
+    RINGWIRE_ASSERT(done.has_buffer());
+    pause_ = pause_min;
+    if (draining_) return shared_.pool.give_back(done.bid());
+    RINGWIRE_ASSERT(shared_.incoming.size() < shared_.pool.count());
+    shared_.incoming.push_back({index_, static_cast<std::uint32_t>(done.res), done.bid()});
+    return;
+  }
+  if (done.has_buffer()) shared_.pool.give_back(done.bid());
+
+  switch (-done.res) {
+    case ENOBUFS:
+      // The buffers are in completions that come next, and free before the receive is armed again. So it need
+      // not wait for data first, as a connection's does, whose buffer its neighbours may hold.
+      return;
+    case ECANCELED:
+    case EAGAIN:
+    case EINTR:
+      return;
+    default:
+      pause(done.res, now);
+  }
+}
+
+// Whatever the reason is, it may hold: trying again at once would spin. The datagrams wait in the socket.
+void DatagramSocket::pause(std::int32_t res, kernel::Nanoseconds now) noexcept {
+  if (draining_) return;
+  resume_at_ = now + pause_;
+  if (!complained_) {
+    complained_ = true;
+    shared_.log.warn("receiving on {} failed: {}; it is tried again", local_.to_string(),
+                     base::to_error(res).message());
+  }
+  pause_ = std::min(pause_ * 2, pause_max);
+}
+
+}  // namespace ringwire::loop

@@ -1,0 +1,164 @@
+// One datagram socket on a ring: a multishot recvmsg in, sends out, and a close that waits for both.
+//
+//        begin_close            all is sent, and nobody is left who might send
+//   open ──────────▶ draining ─────────────────────────────────────────────▶ ending ──────▶ closed
+//                        └─────────── give_up: what is queued is dropped ─────▲   nothing armed
+//
+// As with a connection, `arm_x` lends and `on_x` takes back. Unlike one, nothing the network does closes it.
+// Invariant: while an operation is armed the kernel may use this object, its buffers and its datagrams.
+#pragma once
+
+#include <ringwire/address.hpp>
+#include <ringwire/datagram.hpp>
+#include <ringwire/engine.hpp>
+#include <ringwire/options.hpp>
+
+#include "lib/base/list.hpp"
+#include "lib/base/log.hpp"
+#include "lib/base/slots.hpp"
+#include "lib/kernel/kernel.hpp"
+#include "lib/uring/pool.hpp"
+#include "lib/uring/ring.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <vector>
+
+namespace ringwire::loop {
+
+/// Hook: waits to be sent, or to have its callback called.
+struct Queued;
+
+/// A datagram on its way out. Stays where it is until the kernel gives it back.
+struct Outgoing : base::Link<Queued> {
+  /// Copies `bytes`. May throw bad_alloc; then `done` is left to the caller.
+  Outgoing(std::uint32_t slot_, std::uint32_t generation_, std::uint32_t socket_, Bytes bytes_,
+           const kernel::SocketName& name_, Done& done_);
+
+  std::uint32_t slot;
+  std::uint32_t generation;
+  /// Which socket it goes through.
+  std::uint32_t socket;
+  std::uint32_t size;
+  /// How often the kernel had no room for it.
+  std::uint32_t tries = 0;
+  /// What became of it.
+  std::error_code error;
+  std::unique_ptr<std::byte[]> bytes;
+  kernel::SocketName name;
+  iovec piece{};
+  msghdr message{};
+  Done done;
+};
+
+/// A datagram that has come and that the handler has not seen.
+struct Incoming {
+  std::uint32_t socket;
+  std::uint32_t size;
+  std::uint16_t bid;
+};
+
+/// What all datagram sockets of one loop share. Owned by `Datagrams`, and outlives them.
+struct DatagramShared {
+  const Options& options;
+  const base::Log& log;
+  LoopRef loop;
+  uring::BufferPool& pool;
+  base::SlotTable<Outgoing> outgoing;
+  base::List<Outgoing, Queued> answered;  // Callbacks to be called.
+  std::vector<Incoming> incoming;         // Room for every buffer of the pool.
+  DatagramCounts counts;
+};
+
+/// One bound socket, which it owns from now on. It never moves.
+class DatagramSocket {
+ public:
+  /// First and longest pause after a receive failed for a reason that may still hold; each one doubles.
+  static constexpr kernel::Nanoseconds pause_min = 10'000'000;
+  static constexpr kernel::Nanoseconds pause_max = 100'000'000;
+  /// Datagrams the kernel is given at once.
+  static constexpr std::size_t in_flight_max = 256;
+  /// What a waiting datagram counts beside its bytes.
+  static constexpr std::size_t envelope_size = 256;
+  /// Tries before a datagram for which the kernel has no memory fails.
+  static constexpr std::uint32_t tries_max = 3;
+  /// The longest there is (IPv6 without jumbograms).
+  static constexpr std::size_t datagram_size_most = 65'535;
+
+  /// `index` tells the sockets of one loop apart.
+  DatagramSocket(int fd, const Address& local, std::uint32_t index, DatagramShared& shared) noexcept;
+  DatagramSocket(const DatagramSocket&) = delete;
+  DatagramSocket& operator=(const DatagramSocket&) = delete;
+  ~DatagramSocket();
+
+  // datagram_recv.cpp
+  /// Should the receive be armed?
+  [[nodiscard]] bool wants_recv(kernel::Nanoseconds now) const noexcept;
+  /// Lends the kernel the right to fill buffers of the pool, until it says otherwise.
+  void arm_recv(uring::Ring& ring) noexcept;
+  /// Takes back a datagram, or the receive itself.
+  void on_recv(const uring::Completion& done, kernel::Nanoseconds now) noexcept;
+  /// When a pause ends; 0 when there is none.
+  [[nodiscard]] kernel::Nanoseconds resume_at() const noexcept { return resume_at_; }
+
+  // datagram_send.cpp
+  /// Queues a copy of `bytes`; answers why not. `done` is taken only if it is queued.
+  [[nodiscard]] std::error_code queue(Bytes bytes, const Address& to, Done&& done) noexcept;
+  /// Should a send be armed?
+  [[nodiscard]] bool wants_send() const noexcept;
+  /// Lends the kernel the oldest datagram that waits.
+  void arm_send(uring::Ring& ring) noexcept;
+  /// Takes it back.
+  void on_send(Outgoing& datagram, const uring::Completion& done) noexcept;
+
+  // datagram_close.cpp
+  /// Decides to close: nothing more is received, what is queued is sent.
+  void begin_close() noexcept;
+  /// Patience has ended: what is queued is dropped.
+  void give_up() noexcept;
+  /// Should the close be armed? `alone`: no connection is left that might send through it.
+  [[nodiscard]] bool wants_close(bool alone) const noexcept;
+  /// Cancels what is armed and closes the descriptor, in one chain.
+  void arm_close(uring::Ring& ring) noexcept;
+  /// The cancel is done; what it cancelled answers for itself.
+  void on_cancel(const uring::Completion& done) noexcept;
+  /// The descriptor is closed.
+  void on_close(const uring::Completion& done) noexcept;
+  /// Closed, and nothing is lent any more.
+  [[nodiscard]] bool is_closed() const noexcept;
+  /// The ring is gone, or never was: closes the socket; what is queued is answered.
+  void close_now(kernel::Kernel& kernel) noexcept;
+
+  /// Where it is bound.
+  [[nodiscard]] const Address& local_address() const noexcept { return local_; }
+  /// A handle to it.
+  [[nodiscard]] SocketRef ref() const { return SocketRef{shared_.loop, index_}; }
+
+ private:
+  [[nodiscard]] uring::Token token(uring::Op op) const noexcept { return {op, 0, index_}; }
+  [[nodiscard]] std::error_code acquire(Bytes bytes, const kernel::SocketName& name, Done& done) noexcept;
+  void pause(std::int32_t res, kernel::Nanoseconds now) noexcept;
+  void answer(Outgoing& datagram, std::error_code error) noexcept;
+
+  DatagramShared& shared_;
+  Address local_;
+  int fd_;
+  std::uint32_t index_;
+  bool recv_armed_ = false;
+  bool cancel_armed_ = false;
+  bool close_armed_ = false;
+  bool draining_ = false;
+  bool given_up_ = false;
+  bool complained_ = false;  // A failing receive is logged once.
+  kernel::Nanoseconds resume_at_ = 0;
+  kernel::Nanoseconds pause_ = pause_min;
+  std::size_t in_flight_ = 0;            // Datagrams the kernel has.
+  std::size_t outbound_size_ = 0;        // Of those and of the waiting, envelopes included.
+  base::List<Outgoing, Queued> queued_;  // Those that wait.
+  msghdr recv_shape_{};                  // How much room a sender's name has.
+};
+
+}  // namespace ringwire::loop

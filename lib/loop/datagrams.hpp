@@ -1,0 +1,88 @@
+// The datagram sockets of one loop, with the buffers and envelopes they share.
+//
+// The loop hands it completions and asks it to flush, once a lap; what has come and what is to be answered it
+// keeps until the loop tells its news. Leaves to others: one socket (`datagram_socket.hpp`), user code
+// (`react.cpp`). Invariant: every buffer is the kernel's again when the loop has told its news.
+#pragma once
+
+#include "lib/loop/datagram_socket.hpp"
+#include "lib/uring/received.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <system_error>
+
+namespace ringwire::loop {
+
+/// All datagram sockets of a loop; usually none, and then it costs nothing.
+class Datagrams {
+ public:
+  /// Datagrams that wait to be sent, of all sockets together.
+  static constexpr std::size_t outgoing_max = 1 << 16;
+
+  /// What it is given outlives it.
+  Datagrams(kernel::Kernel& kernel, const Options& options, const base::Log& log, LoopRef loop);
+
+  /// Takes over a bound socket. Before `open`.
+  void add(int fd, const Address& local);
+  /// Lends the buffers, if there is a socket. Fails as `BufferPool::open`.
+  [[nodiscard]] std::error_code open(uring::Ring& ring);
+  /// Closes what is open: the ring is gone. What is queued is answered, and waits in `take_answered`.
+  void close(kernel::Kernel& kernel) noexcept;
+
+  /// A completion of one of its operations.
+  void dispatch(const uring::Completion& done, kernel::Nanoseconds now) noexcept;
+  /// Arms what is due. False when the ring had no room: it is still due. `alone`: no connection is left.
+  [[nodiscard]] bool flush(uring::Ring& ring, kernel::Nanoseconds now, bool alone) noexcept;
+  /// Would `flush` arm something? Then the loop must not wait.
+  [[nodiscard]] bool is_due(kernel::Nanoseconds now, bool alone) const noexcept;
+  /// When the first pause of a receive ends; UINT64_MAX when none pauses.
+  [[nodiscard]] kernel::Nanoseconds first_resume() const noexcept;
+
+  /// What has come, in order; the loop gives each buffer back and then clears the list.
+  [[nodiscard]] std::vector<Incoming>& incoming() noexcept { return shared_.incoming; }
+  /// A datagram that has come.
+  [[nodiscard]] uring::Received read(const Incoming& incoming) const noexcept;
+  /// Its buffer goes home.
+  void give_back(const Incoming& incoming) noexcept { pool_.give_back(incoming.bid); }
+  /// Counts one that the handler is told of.
+  void count(const uring::Received& received) noexcept;
+  /// The next one whose callback is to be called, or nullptr; to be released.
+  [[nodiscard]] Outgoing* take_answered() noexcept { return shared_.answered.pop_front(); }
+  /// Its callback has been called.
+  void release(Outgoing& datagram) noexcept { shared_.outgoing.release(datagram.slot); }
+
+  /// Receives no more, and closes each socket once it has sent what it has.
+  void begin_close() noexcept;
+  /// Drops what is queued, so that they close now.
+  void give_up() noexcept;
+  /// Is every socket closed, with nothing lent?
+  [[nodiscard]] bool is_closed() const noexcept;
+
+  /// The socket of this index, or nullptr.
+  [[nodiscard]] DatagramSocket* find(std::uint32_t index) noexcept;
+  /// Shows what has happened to other threads. The loop only.
+  void publish_counts() noexcept;
+  /// What was published. Any thread.
+  [[nodiscard]] DatagramCounts counts() const noexcept;
+
+ private:
+  [[nodiscard]] static bool flush_socket(DatagramSocket& socket, uring::Ring& ring, kernel::Nanoseconds now,
+                                         bool alone) noexcept;
+
+  // Written by the loop, read by all.
+  struct Published {
+    std::atomic<std::uint64_t> received{0};
+    std::atomic<std::uint64_t> truncated{0};
+    std::atomic<std::uint64_t> sent{0};
+    std::atomic<std::uint64_t> failed{0};
+  };
+
+  uring::BufferPool pool_;
+  DatagramShared shared_;
+  std::deque<DatagramSocket> sockets_;
+  Published published_;
+};
+
+}  // namespace ringwire::loop

@@ -1,0 +1,33 @@
+// Opens the datagram sockets of one address, one for each loop. Leaves to others: receiving and sending
+// (`loop`), and closing them once they are open.
+//
+// Invariant: on failure no descriptor is left open.
+#pragma once
+
+#include <ringwire/address.hpp>
+
+#include "lib/kernel/kernel.hpp"
+#include "lib/net/address.hpp"
+
+#include <cstddef>
+#include <system_error>
+#include <vector>
+
+namespace ringwire::net {
+
+/// Binds `count` sockets to the endpoint, among which the kernel divides the peers. Appends them to `fds`,
+/// which are the caller's to close; `bound` has the port the kernel chose where 0 was asked for.
+///
+/// The first is bound alone, so that an address somebody else has is in use, as it is with one socket; only
+/// then it shares its port (SO_REUSEPORT) with the others. Hosts and IP versions as in `open_listener`.
+///
+/// Failure: the kernel's error, with the endpoint as detail; `fds` and `bound` are untouched. May throw
+/// bad_alloc.
+[[nodiscard]] std::error_code open_datagram_sockets(kernel::Kernel& kernel, const Endpoint& endpoint,
+                                                    std::size_t count, std::vector<int>& fds, Address& bound);
+
+/// The name of `to` for a socket bound to an address of `family`; an IPv4 address as IPv6 writes it where
+/// need be. With size 0 when the socket cannot reach such addresses.
+[[nodiscard]] kernel::SocketName name_for(Address::Family family, const Address& to) noexcept;
+
+}  // namespace ringwire::net
