@@ -65,6 +65,11 @@ Action RecordingHandler::on_traffic(Conn& conn) {
   return traffic ? traffic(conn) : Action::none;
 }
 
+Action RecordingHandler::on_datagram(Datagram& came) {
+  const Counted counted{*this, &Record::datagrams, "datagram"};
+  return datagram ? datagram(came) : Handler::on_datagram(came);
+}
+
 Action RecordingHandler::on_eof(Conn& conn) {
   const Counted counted{*this, &Record::eofs, "eof"};
   return eof ? eof(conn) : Handler::on_eof(conn);
@@ -133,6 +138,11 @@ bool RecordingHandler::wait_noted(std::string_view text, std::size_t count) cons
 ConnRef RecordingHandler::first_ref() const {
   if (!wait_opened(1)) return {};
   return record().refs.front();
+}
+
+Action echo_datagram(Datagram& datagram) {
+  datagram.reply(datagram.bytes());
+  return Action::none;
 }
 
 Action echo(Conn& conn) {

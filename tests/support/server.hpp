@@ -25,6 +25,7 @@ struct Record {
   std::size_t boots = 0;
   std::size_t opened = 0;
   std::size_t traffics = 0;
+  std::size_t datagrams = 0;
   std::size_t eofs = 0;
   std::size_t writables = 0;
   std::size_t drains = 0;
@@ -51,6 +52,7 @@ class RecordingHandler : public Handler {
   std::function<Action(Engine&)> boot;
   std::function<Action(Conn&)> open;
   std::function<Action(Conn&)> traffic;
+  std::function<Action(Datagram&)> datagram;
   std::function<Action(Conn&)> eof;
   std::function<Action(Conn&)> writable;
   std::function<Action(Conn&)> drain;
@@ -61,6 +63,7 @@ class RecordingHandler : public Handler {
   Action on_boot(Engine& engine) override;
   Action on_open(Conn& conn) override;
   Action on_traffic(Conn& conn) override;
+  Action on_datagram(Datagram& datagram) override;
   Action on_eof(Conn& conn) override;
   Action on_writable(Conn& conn) override;
   Action on_drain(Conn& conn) override;
@@ -100,6 +103,8 @@ class RecordingHandler : public Handler {
 
 /// Sends back what came: the hook of an echo server.
 Action echo(Conn& conn);
+/// The same for datagrams.
+Action echo_datagram(Datagram& datagram);
 
 /// Options for tests: nothing is logged, and stopping is brisk.
 [[nodiscard]] Options quiet();
