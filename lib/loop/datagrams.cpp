@@ -64,7 +64,6 @@ bool Datagrams::flush(uring::Ring& ring, kernel::Nanoseconds now, bool alone) no
   if (sockets_.empty()) return true;
   RINGWIRE_ASSERT(pool_.held_count() == 0, "{} datagram buffers were not given back", pool_.held_count());
   pool_.publish();
-  publish_counts();
   return std::all_of(sockets_.begin(), sockets_.end(),
                      [&](DatagramSocket& socket) { return flush_socket(socket, ring, now, alone); });
 }
@@ -129,6 +128,7 @@ DatagramSocket* Datagrams::find(std::uint32_t index) noexcept {
 }
 
 void Datagrams::publish_counts() noexcept {
+  if (sockets_.empty()) return;
   published_.received.store(shared_.counts.received, std::memory_order_relaxed);
   published_.truncated.store(shared_.counts.truncated, std::memory_order_relaxed);
   published_.sent.store(shared_.counts.sent, std::memory_order_relaxed);

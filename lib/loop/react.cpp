@@ -83,6 +83,7 @@ void Loop::react_to_datagrams() noexcept {
 }
 
 void Loop::answer_datagrams() noexcept {
+  datagrams_.publish_counts();  // Whoever is told by a callback finds it counted.
   while (Outgoing* datagram = datagrams_.take_answered()) {
     guard("a send callback", [&] { datagram->done(datagram->error); });
     datagrams_.release(*datagram);
