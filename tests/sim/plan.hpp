@@ -60,8 +60,8 @@ struct Plan {
   bool may_dial = true;
   std::vector<std::string_view> addresses{"tcp4://:9000"};  // Where the engine listens.
   std::uint8_t client_hosts = 1;
-  bool has_policy = false;       // One of the user's chooses the loops.
-  std::vector<std::string_view> datagram_addresses;         // Behind those.
+  bool has_policy = false;                           // One of the user's chooses the loops.
+  std::vector<std::string_view> datagram_addresses;  // Behind those.
   std::size_t datagram_peers_max = 0;
   std::size_t datagram_queue_max = 64;   // Datagrams one socket holds; more are dropped.
   std::size_t datagram_flight_max = 64;  // Of one sender, on the way; more wait in the sender.
