@@ -3,10 +3,12 @@
 
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
+#include "lib/loop/admission.hpp"
 #include "lib/net/socket.hpp"
 #include "lib/uring/prep.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace ringwire::engine {
@@ -138,14 +140,28 @@ void Balancer::assign(const loop::Entrance::Entered& entered) noexcept {
   if (entered.fd < 0) return;
   RINGWIRE_ASSERT(!ended_, "descriptor {} came after the loops were told the last count", entered.fd);
 
+  const auto fd = static_cast<std::uint32_t>(entered.fd);
+  try {
+    if (entered.arrival.pass != 0 && fd >= passes_.size()) passes_.resize(fd + 1);
+    undelivered_.push_back({0, fd, entered.arrival});
+  } catch (const std::bad_alloc&) {
+    return turn_away(entered);
+  }
+  if (fd < passes_.size()) passes_[fd] = entered.arrival.pass;
+
   const Address peer = policy_.needs_peer() ? net::remote_address(with_.kernel, entered.fd) : Address{};
 
   const auto loop = static_cast<std::uint32_t>(policy_.assign(peer));
-  const auto fd = static_cast<std::uint32_t>(entered.fd);
-  undelivered_.push_back({loop, fd, entered.arrival});
+  undelivered_.back().loop = loop;
   delivered_[loop] = (delivered_[loop] + 1) % loop::Loop::handoffs_modulus;
-  if (entered.arrival.pass != 0 && fd >= passes_.size()) passes_.resize(fd + 1);
-  if (fd < passes_.size()) passes_[fd] = entered.arrival.pass;
+}
+
+// Before a loop was chosen, so nobody counts it but the admission.
+void Balancer::turn_away(const loop::Entrance::Entered& entered) noexcept {
+  with_.log.warn("no memory to hand a connection over; it was reset");
+  static_cast<void>(net::set_reset_on_close(with_.kernel, entered.fd));
+  with_.kernel.close(entered.fd);
+  if (with_.admission != nullptr) with_.admission->leave(entered.arrival.pass);
 }
 
 // A message as its own token tells it, which has no room for the pass.

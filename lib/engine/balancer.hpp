@@ -65,6 +65,7 @@ class Balancer {
   void flush() noexcept;
   void dispatch(const uring::Completion& done) noexcept;
   void let_waiting_in() noexcept;
+  void turn_away(const loop::Entrance::Entered& entered) noexcept;
   void assign(const loop::Entrance::Entered& entered) noexcept;
   [[nodiscard]] Message message_of(const uring::Token& token) const noexcept;
   void refuse(const Message& message) noexcept;

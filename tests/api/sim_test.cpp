@@ -314,7 +314,7 @@ TEST_CASE("a run that may take no steps says that it saw no end") {
 TEST_CASE("what cannot start is said as run says it") {
   Echo echo;
   World world;
-  CHECK(world.start(echo, "udp://:1") == Error::unsupported_protocol);
+  CHECK(world.start(echo, "tulip://:1") == Error::unsupported_protocol);
   CHECK(world.is_over());
   CHECK_FALSE(world.step());
   CHECK(world.run_to_end().empty());

@@ -62,10 +62,6 @@ TEST_CASE("an unknown protocol is answered unsupported_protocol") {
   expect_address_refused("tulip://127.0.0.1:80", Error::unsupported_protocol);
 }
 
-TEST_CASE("protocols that are still to come are answered unsupported_protocol") {
-  expect_address_refused("udp://127.0.0.1:0", Error::unsupported_protocol);
-}
-
 TEST_CASE("an address that is none is answered invalid_address, and named") {
   for (const char* address :
        {"howdy", "tcp://", "tcp://localhost", "tcp://localhost:8080/foo",

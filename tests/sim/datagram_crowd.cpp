@@ -123,7 +123,8 @@ void DatagramCrowd::answer(Datagram& datagram) {
   const std::error_code error =
       to_sender ? datagram.reply(bytes) : datagram.send_to(to_bytes(bytes), address_of(to));
   if (error) {
-    if (error != std::errc::no_buffer_space && error != Error::closed) {
+    if (error != std::errc::no_buffer_space && error != std::errc::not_enough_memory &&
+        error != Error::closed) {
       violate("an answer was refused for no reason: " + error.message());
     }
     return;
