@@ -207,7 +207,8 @@ void DatagramCrowd::check_quiet(bool stopping) {
     return;
   }
   const kernel::Nanoseconds now = world_.kernel().now();
-  if (waiting_since_ == 0) waiting_since_ = now;
+  if (waiting_since_ == 0 || told_ != told_then_) waiting_since_ = now;  // Others may have come meanwhile.
+  told_then_ = told_;
   const bool for_ever = world_.kernel().next_timeout() == UINT64_MAX;
   // A receive that failed pauses; after that it must go on.
   if (for_ever || now - waiting_since_ > patience_in_quiet) {

@@ -87,6 +87,7 @@ class DatagramCrowd {
   std::uint64_t kept_ = 0;      // … and called.
   std::uint64_t refused_ = 0;   // Of those: never queued.
   std::uint64_t bytes_ = 0;
+  std::uint64_t told_then_ = 0;            // `told_` when it was last quiet.
   kernel::Nanoseconds waiting_since_ = 0;  // Quiet, with a datagram in a socket; 0 = not.
 };
 
