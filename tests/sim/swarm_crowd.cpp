@@ -46,7 +46,9 @@ void Swarm::check_crowd(const Link& link) {
 void Swarm::check_loop(const Link& link) {
   const bool has_balancer = engine_->loops_count() > 1 && !plan_.options.reuse_port;
   if (link.host.family == Address::Family::none || !has_balancer) return;
-  // A call that failed may have hidden the address from the balancer.
+  // A call that failed may have hidden the address from the balancer, a lack of memory have kept the policy
+  // from noting it down.
+  if (plan_.may_not_start) return;
   if (world_.kernel().faults().count(kernel::sim::Fault::call_fails) != 0) return;
   std::size_t loop = 0;
   while (!(engine_->loop(loop) == link.conn->loop())) ++loop;
