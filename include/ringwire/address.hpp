@@ -55,6 +55,7 @@ struct Address {
   }
 
   /// Same family, address, zone, port and name.
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 behind <=> for a pointer.
   friend auto operator<=>(const Address&, const Address&) = default;
 };
 

@@ -40,7 +40,7 @@ void SocketRef::send_to(Bytes bytes, const Address& to, Done done) const {
       refused = socket == nullptr ? make_error_code(Error::closed) : socket->queue(copy, to, std::move(done));
       if (!refused) return;  // It has taken `done`, and answers when the kernel has.
     }
-    if (done) done(refused);
+    if (done) done(refused);  // NOLINT(bugprone-use-after-move): taken only when queued.
   }};
   loop::Mailbox* mailbox = loop_.mailbox_.get();
   if (mailbox == nullptr) return letter(nullptr, Error::closed);

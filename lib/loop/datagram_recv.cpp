@@ -43,10 +43,9 @@ void DatagramSocket::on_recv(const uring::Completion& done, kernel::Nanoseconds 
   if (done.has_buffer()) shared_.pool.give_back(done.bid());
 
   switch (-done.res) {
+    // The buffers are in completions that come next, and free before the receive is armed again. So it need
+    // not wait for data first, as a connection's does, whose buffer its neighbours may hold.
     case ENOBUFS:
-      // The buffers are in completions that come next, and free before the receive is armed again. So it need
-      // not wait for data first, as a connection's does, whose buffer its neighbours may hold.
-      return;
     case ECANCELED:
     case EAGAIN:
     case EINTR:
