@@ -91,6 +91,9 @@ Action Swarm::on_close(Conn& conn, std::error_code reason) {
   link.unsent = conn.outbound_size();
   if (reason == Error::outbound_limit && plan_.options.outbound_policy != OutboundPolicy::close)
     violate("a connection was closed for its limit, and nobody asked for that");
+  const bool asked = link.closing || link.close_asked;
+  if (reason == Error::end_of_stream && !link.eof && !asked)
+    violate("a connection was closed for the peer's end, of which the handler was not told");
   ++closed_count_;
   expect(link, conn.peek());  // Unread bytes can still be looked at.
   if (conn.write("late") != Written::refused) violate("a write inside on_close was taken");
@@ -196,6 +199,8 @@ void Swarm::pause_or_resume(Conn& conn, Link& link) {
   if (link.paused ? choices_.draw(2) == 0 : choices_.chance(plan_.pause_rate)) {
     link.paused = !link.paused;
     link.paused ? conn.pause() : conn.resume();
+    // The peer's FIN may be held back while ours has gone.
+    if (link.paused && choices_.draw(3) == 1) conn.shutdown_write();
   }
   if (calm_ && std::exchange(link.paused, false)) conn.resume();
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
@@ -12,7 +13,8 @@ namespace ringwire::test {
 class Directory {
  public:
   Directory() {
-    std::string pattern = std::filesystem::temp_directory_path() / "ringwire-XXXXXX";
+    const std::string unique(6, 'X');  // What mkdtemp(3) replaces.
+    std::string pattern = std::filesystem::temp_directory_path() / ("ringwire-" + unique);
     if (::mkdtemp(pattern.data()) == nullptr) std::abort();
     path_ = pattern;
   }
@@ -20,6 +22,8 @@ class Directory {
   Directory& operator=(const Directory&) = delete;
   ~Directory() { std::filesystem::remove_all(path_); }
 
+  /// Where it is.
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
   /// The path of a file in it.
   friend std::string operator/(const Directory& directory, const std::string& name) {
     return directory.path_ + "/" + name;

@@ -2,6 +2,7 @@
 #include "tests/tidy/layers.hpp"
 
 #include "tests/support/catch.hpp"
+#include "tests/support/directory.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -29,25 +30,18 @@ std::size_t findings_in(const std::string& path, const std::string& line) {
   return check_includes(make_source(path, line + "\n"), parse_layers(page)).size();
 }
 
-// A tree in a directory of its own, removed at the end.
+// Files in a directory of its own.
 class Tree {
  public:
-  Tree() : root_(std::filesystem::temp_directory_path() / "ringwire-tidy-XXXXXX") {
-    std::string name = root_.string();
-    root_ = mkdtemp(name.data());
-  }
-  Tree(const Tree&) = delete;
-  Tree& operator=(const Tree&) = delete;
-  ~Tree() { std::filesystem::remove_all(root_); }
-
   void write(const std::string& path, const std::string& text) {
-    std::filesystem::create_directories((root_ / path).parent_path());
-    std::ofstream(root_ / path) << text;
+    const std::filesystem::path target = directory_ / path;
+    std::filesystem::create_directories(target.parent_path());
+    std::ofstream(target) << text;
   }
-  [[nodiscard]] const std::filesystem::path& root() const { return root_; }
+  [[nodiscard]] std::filesystem::path root() const { return directory_.path(); }
 
  private:
-  std::filesystem::path root_;
+  test::Directory directory_;
 };
 
 TEST_CASE("the layer table gives each folder its number and what it may include") {
