@@ -7,16 +7,21 @@
 #include <utility>
 
 namespace ringwire::uring {
+namespace {
 
-Lender* Lender::open(kernel::Kernel& kernel, std::size_t count, std::size_t size) noexcept {
-  auto* memory = static_cast<std::byte*>(kernel.map_memory(size));
+constexpr std::align_val_t alignment{4096};  // A page: buffers of whole pages share none.
+
+}  // namespace
+
+Lender* Lender::open(std::size_t count, std::size_t size) noexcept {
+  void* memory = ::operator new(size, alignment, std::nothrow);
   if (memory == nullptr) return nullptr;
   void* place = ::operator new(sizeof(Lender), std::nothrow);
   if (place == nullptr) {
-    kernel.unmap_memory(memory, size);
+    ::operator delete(memory, alignment);
     return nullptr;
   }
-  return ::new (place) Lender{kernel, memory, count, size};
+  return ::new (place) Lender{static_cast<std::byte*>(memory), count};
 }
 
 // The first time only: a loop whose handler never takes a buffer pays nothing.
@@ -59,7 +64,7 @@ void Lender::come_home(Buffer::Storage* storage) noexcept {
 
 void Lender::release() noexcept {
   if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  kernel_.unmap_memory(memory_, size_);
+  ::operator delete(static_cast<void*>(memory_), alignment);
   this->~Lender();
   ::operator delete(static_cast<void*>(this));
 }

@@ -2,15 +2,14 @@
 //
 //   pool ── 1 ──┐
 //   loan ── 1 ──┼──▶ Lender: the memory of all buffers, and the list of those that came home
-//   loan ── 1 ──┘    whoever gives the last reference up unmaps the memory
+//   loan ── 1 ──┘    whoever gives the last reference up frees the memory
 //
-// Leaves to others: which buffer may be lent (`BufferPool`). Invariant: a buffer is lent at most once at a
-// time, and the kernel gets it back only through the pool, on the loop's thread.
+// The memory is ours and not the kernel's: a handler may keep a buffer for longer than a simulated kernel
+// lives. Leaves to others: which buffer may be lent (`BufferPool`). Invariant: a buffer is lent at most once
+// at a time, and the kernel gets it back only through the pool, on the loop's thread.
 #pragma once
 
 #include <ringwire/buffer.hpp>
-
-#include "lib/kernel/kernel.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -24,9 +23,8 @@ namespace ringwire::uring {
 /// The memory behind a pool's buffers, shared with those who were lent one.
 class Lender {
  public:
-  /// Maps `size` bytes for `count` buffers, on behalf of the pool; nullptr when there is no memory. The
-  /// kernel must be there for as long as any buffer is out.
-  [[nodiscard]] static Lender* open(kernel::Kernel& kernel, std::size_t count, std::size_t size) noexcept;
+  /// Takes `size` bytes for `count` buffers, on behalf of the pool; nullptr when there is no memory.
+  [[nodiscard]] static Lender* open(std::size_t count, std::size_t size) noexcept;
 
   Lender(const Lender&) = delete;
   Lender& operator=(const Lender&) = delete;
@@ -58,17 +56,14 @@ class Lender {
     std::uint16_t bid = 0;
   };
 
-  Lender(kernel::Kernel& kernel, std::byte* memory, std::size_t count, std::size_t size) noexcept
-      : kernel_{kernel}, memory_{memory}, count_{count}, size_{size} {}
+  Lender(std::byte* memory, std::size_t count) noexcept : memory_{memory}, count_{count} {}
   ~Lender() = default;
 
   static void come_home(Buffer::Storage* storage) noexcept;
   void prepare();
 
-  kernel::Kernel& kernel_;
   std::byte* memory_;
   std::size_t count_;
-  std::size_t size_;
   std::atomic<std::uint32_t> references_{1};
   std::atomic<bool> has_returned_{false};
   std::unique_ptr<Loan[]> loans_;

@@ -30,7 +30,7 @@ std::error_code BufferPool::open(Ring& ring, std::size_t count, std::size_t size
   count_ = count;
   size_ = size;
   entries_ = static_cast<io_uring_buf*>(kernel_.map_memory(count * sizeof(io_uring_buf)));
-  lender_ = Lender::open(kernel_, count, count * size);
+  lender_ = Lender::open(count, count * size);
   memory_ = lender_ != nullptr ? lender_->memory() : nullptr;
   if (entries_ == nullptr || memory_ == nullptr) {
     close();

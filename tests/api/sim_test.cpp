@@ -117,6 +117,24 @@ TEST_CASE("time passes only as it is told to, and what is due on the way happens
   CHECK(world.run_to_end().empty());
 }
 
+TEST_CASE("a buffer a handler has taken outlives the world it came from") {
+  struct Keeper : Handler {
+    Action on_traffic(Conn& conn) override {
+      kept = conn.take();
+      return Action::none;
+    }
+    Buffer kept;
+  } keeper;
+  {
+    World world{{.whims = 0}};
+    REQUIRE_FALSE(world.start(keeper, address, quiet()));
+    world.connect().send("keep me");
+    REQUIRE(world.settle());
+    CHECK(world.run_to_end().empty());
+  }
+  CHECK(keeper.kept.text() == "keep me");
+}
+
 TEST_CASE("a peer that reads slowly is not idle, one that stops is") {
   Echo echo;
   World world{{.whims = 0, .socket_buffer_size = 100}};
