@@ -28,7 +28,10 @@ enum class Written : std::uint8_t {
   queued,
   /// The same, and more than `Options::outbound_high_mark` bytes now wait: stop until `on_writable`.
   above_high_mark,
-  /// Nothing was taken: `Options::outbound_limit` would be exceeded, or the connection is closing.
+  /// Nothing was taken: `Options::outbound_limit` or `send_budget` would be exceeded (while bytes wait,
+  /// `on_writable` says when to try again; with `OutboundPolicy::close` the connection is reset), there was
+  /// no
+  /// memory, or the connection is closing.
   refused,
 };
 
@@ -54,7 +57,7 @@ class Conn {
 
   /// All bytes received and not yet discarded, in one piece.
   ///
-  /// Valid until the event returns or `discard`, `next` or `read` is called, whichever is first. Usually it
+  /// Valid until the event returns or `discard`, `next`, `read` or `take` is called. Usually it
   /// is the kernel's own receive buffer; only when bytes came in several buffers are they copied together.
   [[nodiscard]] Bytes peek();
 
@@ -90,7 +93,8 @@ class Conn {
 
   /// Queues a copy of `bytes`; everything written in one lap leaves in one send. Never calls the handler.
   ///
-  /// Answers `refused` (and takes nothing) after `close` or beyond `Options::outbound_limit`.
+  /// Answers `refused` (and takes nothing) after `close` and beyond `Options::outbound_limit` or
+  /// `send_budget`.
   ///
   /// Example: `if (conn.write(conn.next()) == Written::above_high_mark) …`
   Written write(Bytes bytes);
@@ -159,7 +163,7 @@ class Conn {
   /// `Options::lifetime`.
   void set_lifetime(std::chrono::milliseconds time);
 
-  /// TCP_NODELAY, instead of `Options::tcp_no_delay`. This and the next five answer the kernel's refusal,
+  /// TCP_NODELAY, instead of `Options::tcp_no_delay`. This and the next four answer the kernel's refusal,
   /// `std::errc::invalid_argument` for a value out of range, `operation_not_supported` where it is no TCP.
   std::error_code set_no_delay(bool on);
   /// Probes the peer after `idle` without a byte from it, then every `interval`, and gives it up after

@@ -24,7 +24,7 @@ class Conn;
 /// Every request is carried out on the connection's loop, in the order one thread made them. Where a `done`
 /// is given it is called exactly once: on the loop's thread, or, when the request cannot be posted at all, on
 /// the calling thread with `Error::closed` (the loop has ended) or EAGAIN (`Options::mailbox_max` wait
-/// already).
+/// already; never on the loop's own thread).
 class ConnRef {
  public:
   /// Names no connection; every request is answered `Error::closed`.
@@ -33,9 +33,9 @@ class ConnRef {
   ConnRef(LoopRef loop, std::uint32_t slot, std::uint32_t generation) noexcept;
 
   /// Sends a copy of `bytes`. `done` gets an empty code when the kernel has taken the last of them,
-  /// `Error::closed` when the connection ended before, `std::errc::no_buffer_space` when
-  /// `Options::outbound_limit` refused them. Source: gnet AsyncWrite, whose callback already fires when the
-  /// bytes are merely buffered.
+  /// `Error::closed` when the connection ended before or had sent its FIN, `std::errc::no_buffer_space` when
+  /// `Options::outbound_limit` or `send_budget` refused them. Source: gnet AsyncWrite, whose callback already
+  /// fires when the bytes are merely buffered.
   ///
   /// Example: `ref.write("price 42\n", [](std::error_code error) { if (error) forget(); });`
   void write(Bytes bytes, Done done = nullptr) const;

@@ -81,8 +81,8 @@ class Handler {
   /// `none` to keep writing to a half-closed peer; then close it yourself.
   virtual Action on_eof(Conn& conn);
 
-  /// A write was answered `Written::above_high_mark`, and by now no more than `Options::outbound_low_mark`
-  /// bytes wait.
+  /// A write was answered `Written::above_high_mark`, or refused for want of room while bytes waited, and by
+  /// now no more than `Options::outbound_low_mark` bytes wait.
   virtual Action on_writable(Conn& conn);
 
   /// The engine is stopping; once for each open connection. Default: `Action::close`. Answer `none` to say

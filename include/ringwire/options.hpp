@@ -122,9 +122,9 @@ struct Options {
   OutboundPolicy outbound_policy = OutboundPolicy::refuse;
   /// Bytes of memory that may wait to be sent in all connections of all loops; 0 = unlimited. One connection
   /// gets at most a sixteenth of what is free, so that slow readers, however many, leave room for those who
-  /// read. A write it refuses is not followed by `on_writable` when nothing of
+  /// read. A write it refuses is followed by `on_writable` only if something of
   /// the connection waits. Loops count for themselves and look at each other once a lap: what waits can be
-  /// more by 64 KiB, and by what others wrote in a lap, for each loop.
+  /// more by 64 KiB and one chunk (64 KiB), and by what others wrote in a lap, for each loop.
   std::size_t send_budget = 1 << 30;
   /// Bytes of datagrams that may wait to be sent, per socket, each counted with 256 more for its envelope;
   /// the next is answered ENOBUFS. At least 512; what is longer than this can never be sent. 0 = unlimited,

@@ -28,7 +28,7 @@ inline constexpr std::size_t borrowed_max = 64 << 20;
 struct alignas(std::max_align_t) Chunk {
   /// The next one of its queue or free list.
   Chunk* next = nullptr;
-  /// How many bytes fit; one of `chunk_sizes`.
+  /// How many bytes fit: one of `chunk_sizes`; of a borrowed one, how many there are.
   std::uint32_t room = 0;
   /// Position of the first byte not yet consumed.
   std::uint32_t begin = 0;

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdio>
+#include <exception>
 #include <string>
 
 namespace ringwire::base {
@@ -30,6 +31,16 @@ void Log::write(LogLevel level, fmt::string_view format, fmt::format_args values
     (sink_ != nullptr ? sink_ : write_to_stderr)(level, fmt::vformat(format, values));
   } catch (...) {
     std::fputs("ringwire: error: a log line was lost while it was formatted\n", stderr);
+  }
+}
+
+void log_exception(const Log& log, std::string_view what) noexcept {
+  try {
+    throw;
+  } catch (const std::exception& exception) {
+    log.error("{} threw: {}", what, exception.what());
+  } catch (...) {
+    log.error("{} threw something that is no std::exception", what);
   }
 }
 

@@ -53,6 +53,9 @@ class Log {
   LogSink sink_;
 };
 
+/// Says at level error that `what` threw, and what it said. Inside a catch block only.
+void log_exception(const Log& log, std::string_view what) noexcept;
+
 /// Reads "debug", "info", "warn", "error" or "off"; anything else answers `otherwise`.
 [[nodiscard]] LogLevel parse_log_level(std::string_view name, LogLevel otherwise) noexcept;
 

@@ -29,7 +29,7 @@ std::size_t SendBudget::elsewhere(std::size_t loop) const noexcept {
 bool BudgetShare::allows(std::size_t queued, std::size_t size, std::size_t waiting) noexcept {
   if (budget_ == nullptr || budget_->limit() == 0) return true;
   const std::size_t limit = budget_->limit();
-  if (waiting + size <= std::min(unasked, limit / 16)) return true;
+  if (waiting + size <= std::min(unasked, limit / part_of_free)) return true;
 
   if (!knows_elsewhere_) elsewhere_ = budget_->elsewhere(loop_);
   knows_elsewhere_ = true;

@@ -1,8 +1,8 @@
 // How much may wait to be sent in all loops of an engine together: `Options::send_budget`.
 //
 // Each loop owns its counter and publishes it once a lap; nobody ever adds to another's. Leaves to others:
-// what becomes of a write that does not fit. Invariant: what waits is at most the budget, plus `unasked` and
-// what other loops have queued in their current lap, for each loop.
+// what becomes of a write that does not fit. Invariant: what waits is at most the budget, plus `unasked`, one
+// chunk and what other loops have queued in their current lap, for each loop.
 #pragma once
 
 #include <atomic>

@@ -52,6 +52,7 @@ void Connection::fail_without_memory() noexcept {
 }
 
 void Connection::abandon(std::error_code reason) noexcept {
+  closed_by_us_ = true;
   if (state_ == State::ending) return;
 
   // The close that follows sends RST instead of FIN. Not once our FIN is out: a reset would overtake bytes

@@ -6,6 +6,7 @@
 #include <ringwire/error.hpp>
 
 #include "lib/base/assert.hpp"
+#include "lib/base/duration.hpp"
 #include "lib/base/error.hpp"
 #include "lib/conn/connection.hpp"
 #include "lib/net/socket.hpp"
@@ -26,34 +27,17 @@ const conn::Connection& self(const Conn& conn) noexcept {
   return static_cast<const conn::Connection&>(conn);
 }
 
-// Longer than anybody waits; a number of milliseconds that cannot overflow.
-constexpr std::chrono::seconds linger_max = std::chrono::hours{24 * 365};
-
 }  // namespace
 
 namespace conn {
 
-void Connection::note_room(bool was_full) noexcept {
-  if (!was_full || is_inbound_full()) return;
-  note_receiving();
-  mark_due();  // There is room: receive again.
-}
-
-bool Connection::fits(std::size_t size) noexcept {
-  const std::size_t limit = shared_.options.outbound_limit;
-  if (limit != 0 && outbound_.size() + size > limit) return false;
-  return shared_.budget.allows(outbound_.size(), size, shared_.chunks.lent());
-}
-
 template <typename Append>
 Written Connection::queue(std::size_t size, Append&& append) {
-  if (state_ != State::open || fin_wanted_) return Written::refused;
+  if (!takes_writes()) return Written::refused;
   if (size == 0) return above_high_mark_ ? Written::above_high_mark : Written::queued;
   if (!fits(size)) {
-    if (shared_.options.outbound_policy == OutboundPolicy::close) {
-      closed_by_us_ = true;
-      abandon(Error::outbound_limit);
-    }
+    if (shared_.options.outbound_policy == OutboundPolicy::close) abandon(Error::outbound_limit);
+    if (!outbound_.empty()) above_high_mark_ = true;  // So that `on_writable` says when to try again.
     return Written::refused;
   }
   if (rare_ != nullptr && outbound_.empty()) rare_->taken_at = shared_.now;
@@ -182,9 +166,7 @@ void Conn::close() {
 }
 
 void Conn::abort() {
-  conn::Connection& conn = self(*this);
-  conn.closed_by_us_ = true;
-  conn.abandon({});
+  self(*this).abandon({});
 }
 
 void Conn::shutdown_write() {
@@ -241,7 +223,9 @@ std::error_code Conn::set_linger(std::optional<std::chrono::seconds> wait) {
   if (wait && wait->count() < 0) return std::make_error_code(std::errc::invalid_argument);
   conn::Connection& conn = self(*this);
   if (!wait && conn.rare_ == nullptr) return {};
-  conn.rare().close_timeout = wait ? std::optional{std::min(*wait, linger_max)} : std::nullopt;
+  conn.rare().close_timeout =
+      wait ? std::optional{std::min(*wait, std::chrono::floor<std::chrono::seconds>(base::duration_max))}
+           : std::nullopt;
   return {};
 }
 

@@ -1,5 +1,5 @@
-// Birth, death and bookkeeping of a connection. What it does stands in recv.cpp, send.cpp, close.cpp and
-// conn.cpp.
+// Birth, death and bookkeeping of a connection. What it does stands in recv.cpp, send.cpp, close.cpp,
+// timeouts.cpp and conn.cpp.
 #include "lib/conn/connection.hpp"
 
 #include "lib/base/assert.hpp"

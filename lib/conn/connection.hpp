@@ -154,6 +154,8 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   }
   /// Neither closing nor closed.
   [[nodiscard]] bool is_open() const noexcept { return state_ == State::open; }
+  /// May bytes still be written? Not once our FIN has been asked for.
+  [[nodiscard]] bool takes_writes() const noexcept { return state_ == State::open && !fin_wanted_; }
   /// Why it was closed; empty = by us.
   [[nodiscard]] std::error_code reason() const noexcept { return reason_; }
 

@@ -16,6 +16,12 @@ bool Connection::is_inbound_full() const noexcept {
   return limit != 0 && inbound_.size() >= limit;
 }
 
+void Connection::note_room(bool was_full) noexcept {
+  if (!was_full || is_inbound_full()) return;
+  note_receiving();
+  mark_due();  // There is room: receive again.
+}
+
 bool Connection::wants_recv() const noexcept {
   if (armed(recv_bit) || eof_) return false;
   // While closing we go on receiving, to see the peer's FIN or reset; the bytes are dropped.

@@ -17,6 +17,12 @@ std::uint32_t size_of(const msghdr& message) noexcept {
 
 }  // namespace
 
+bool Connection::fits(std::size_t size) noexcept {
+  const std::size_t limit = shared_.options.outbound_limit;
+  if (limit != 0 && outbound_.size() + size > limit) return false;
+  return shared_.budget.allows(outbound_.size(), size, shared_.chunks.lent());
+}
+
 bool Connection::wants_send() const noexcept {
   if (armed(send_bit) || outbound_.empty()) return false;
   return state_ == State::open || state_ == State::flushing;

@@ -63,10 +63,8 @@ void Connection::on_time(kernel::Nanoseconds now) noexcept {
 
   if (state_ != State::open) return abandon(Error::close_timeout);
   if (rare_ != nullptr) {
-    if (is_over(write_deadline(), now)) {
-      closed_by_us_ = true;
-      return abandon(Error::write_timeout);  // Who takes nothing for so long will not take the rest.
-    }
+    // Who takes nothing for so long will not take the rest.
+    if (is_over(write_deadline(), now)) return abandon(Error::write_timeout);
     if (is_over(lifetime_deadline(), now)) return begin_close(Error::lifetime_ended);
     if (is_over(read_deadline(), now)) return begin_close(Error::read_timeout);
   }

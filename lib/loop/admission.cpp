@@ -54,7 +54,7 @@ bool Admission::count_host(const Address& peer, std::uint32_t& pass) {
     try {
       if (free_.empty()) {
         // Room for all of them to be free: giving one back never allocates.
-        free_.reserve(hosts_.size() + 1);
+        if (free_.capacity() <= hosts_.size()) free_.reserve(2 * hosts_.size() + 1);
         hosts_.push_back({});
         free_.push_back(static_cast<std::uint32_t>(hosts_.size()));
       }

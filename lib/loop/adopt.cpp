@@ -23,7 +23,7 @@ void Loop::let_waiting_in() noexcept {
 void Loop::leave(const Client& client) noexcept {
   if (client.origin() != conn::Origin::accepted) return;
   ++accepted_closed_;
-  if (with_.admission != nullptr) with_.admission->leave(passes_[client.slot()]);
+  if (with_.admission != nullptr) with_.admission->leave(client.pass);
 }
 
 Client* Loop::adopt(int fd, conn::Origin origin, const Arrival& arrival) noexcept {
@@ -31,9 +31,6 @@ Client* Loop::adopt(int fd, conn::Origin origin, const Arrival& arrival) noexcep
 
   Client* client = nullptr;
   try {
-    if (with_.admission != nullptr && passes_.size() <= connections_.size()) {
-      passes_.resize(connections_.size() + 1);  // Slots are used from 0 on.
-    }
     client = connections_.acquire(shared_, fd, origin);
   } catch (const std::bad_alloc&) {
     with_.log.warn("no memory for another connection; it was reset");
@@ -42,7 +39,7 @@ Client* Loop::adopt(int fd, conn::Origin origin, const Arrival& arrival) noexcep
     refuse(fd, origin, arrival);
     return nullptr;
   }
-  if (with_.admission != nullptr) passes_[client->slot()] = arrival.pass;
+  client->pass = arrival.pass;
 
   // A peer that has gone already makes these fail; the first receive tells.
   if (arrival.is_tcp && with_.options.tcp_no_delay)
@@ -67,10 +64,9 @@ void Loop::enroll(int fd, bool is_tcp, Connected done) noexcept {
 }
 
 void Loop::refuse(int fd, conn::Origin origin, const Arrival& arrival) noexcept {
-  static_cast<void>(net::set_reset_on_close(with_.kernel, fd));
-  with_.kernel.close(fd);
-  ++refused_;
+  net::close_with_reset(with_.kernel, fd);
   if (origin == conn::Origin::accepted) {
+    ++refused_;
     ++accepted_closed_;
     if (with_.admission != nullptr) with_.admission->leave(arrival.pass);
   }

@@ -15,10 +15,6 @@
 
 namespace ringwire::loop {
 
-void Loop::tell_connected(Connected& done, conn::Connection* connection, std::error_code error) noexcept {
-  if (done) guard("a connect callback", [&] { done(connection, error); });
-}
-
 void Loop::dial(Dial dial) {
   RINGWIRE_ASSERT(!dial.targets.empty());
   if (stopping_) return tell_connected(dial.done, nullptr, Error::engine_stopped);

@@ -45,16 +45,11 @@ Entrance::Entered Entrance::let_in(Acceptor& acceptor, int fd) noexcept {
     case Admission::Verdict::refuse:
       break;
   }
-  refuse(fd);
+  net::close_with_reset(with_.kernel, fd);
   return {};
 }
 
-void Entrance::refuse(int fd) noexcept {
-  static_cast<void>(net::set_reset_on_close(with_.kernel, fd));
-  with_.kernel.close(fd);
-}
-
-// The last look. A full engine takes nobody more: it had no accept armed, so nobody's wake was lost on it.
+// The last look. A full engine takes nobody more: they wait in the backlog, for whoever listens next.
 Entrance::Entered Entrance::look() noexcept {
   for (Acceptor& acceptor : acceptors_) {
     while (acceptor.wants_look()) {
@@ -114,7 +109,7 @@ bool Entrance::is_closed() const noexcept {
 
 void Entrance::close_now() noexcept {
   for (Acceptor& acceptor : acceptors_) {
-    if (acceptor.has_waiting()) refuse(acceptor.take_waiting());
+    if (acceptor.has_waiting()) net::close_with_reset(with_.kernel, acceptor.take_waiting());
     acceptor.close_now(with_.kernel);
   }
 }

@@ -59,7 +59,6 @@ class Entrance {
  private:
   [[nodiscard]] Entered let_in(Acceptor& acceptor, int fd) noexcept;
   [[nodiscard]] Entered look() noexcept;
-  void refuse(int fd) noexcept;
 
   Surroundings with_;
   Mailbox& bell_;

@@ -10,7 +10,6 @@ void Loop::flush() noexcept {
   // First the buffers: a receive that is armed next may need one.
   RINGWIRE_ASSERT(pool_.held_count() == 0, "{} buffers were not given back", pool_.held_count());
   pool_.publish();
-  shared_.budget.publish(shared_.chunks.lent());
   queue_full_ = false;
   if (!entrance_.flush(ring_, shared_.now)) queue_full_ = true;
   if (!datagrams_.flush(ring_, shared_.now, stopping_ && is_alone())) queue_full_ = true;
@@ -73,6 +72,7 @@ void Loop::release() noexcept {
     leave(client);
     connections_.release(client.slot());
   }
+  shared_.budget.publish(shared_.chunks.lent());  // Here, because what just died has given its memory back.
   publish_counts();
 }
 

@@ -1,8 +1,8 @@
 // One loop: a ring, its connections, and the lap that moves bytes between them and the handler.
 //
 // Belongs to one thread, but for the calls marked "any thread". Steppable: a thread only calls `lap` again
-// and again. Invariant: user code is called from react.cpp (connections) and from mail and ticks, never while
-// a completion is half read.
+// and again. Invariant: events and connect callbacks are told from react.cpp; mail, ticks and scheduled tasks
+// run through `guard`.
 #pragma once
 
 #include <ringwire/function.hpp>
@@ -46,6 +46,8 @@ struct Client final : conn::Connection {
 
   /// For the first of its timeouts.
   Timer timer;
+  /// What the engine's admission wants back when it has ended.
+  std::uint32_t pass = 0;
 };
 
 /// A loop.
@@ -149,7 +151,7 @@ class Loop {
   template <typename Event>
   void tell(Client& client, const char* name, Event&& event) noexcept;
   void obey(conn::Connection* connection, Action action) noexcept;
-  void log_exception(const char* what) noexcept;
+  void tell_connected(Connected& done, conn::Connection* connection, std::error_code error) noexcept;
   // flush.cpp
   void flush_connection(Client& client) noexcept;
   void flush_dialing() noexcept;
@@ -166,7 +168,6 @@ class Loop {
   void try_next(Dialing& dialing, std::error_code error) noexcept;
   void end_dial(Dialing& dialing, conn::Connection* connection, std::error_code error) noexcept;
   void give_up_dial(Dialing& dialing, std::error_code reason) noexcept;
-  void tell_connected(Connected& done, conn::Connection* connection, std::error_code error) noexcept;
   void on_connect(const uring::Completion& done) noexcept;
   void on_connect_cancel(const uring::Completion& done) noexcept;
   // time.cpp
@@ -204,7 +205,6 @@ class Loop {
   base::SlotTable<Client> connections_;
   base::SlotTable<Dialing> dialing_;
   Entrance entrance_;
-  std::vector<std::uint32_t> passes_;  // Of each slot, where the engine's admission counts.
   Datagrams datagrams_;
   base::List<conn::Connection, conn::Due> gone_;  // Closed, to be released at the end of the lap.
   std::vector<Mail> letters_;
@@ -237,7 +237,7 @@ void Loop::guard(const char* what, Code&& code) noexcept {
   try {
     code();
   } catch (...) {
-    log_exception(what);
+    base::log_exception(with_.log, what);
   }
 }
 

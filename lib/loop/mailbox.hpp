@@ -33,8 +33,9 @@ class Mailbox {
       : kernel_{kernel}, mail_{max}, timers_{kernel, timers_max} {}
 
   /// Leaves a letter and wakes the loop if need be. Any thread. When refused (`Error::closed`, or EAGAIN when
-  /// full and not `beyond_max`) the letter is untouched. May throw bad_alloc.
-  [[nodiscard]] std::error_code post(Mail&& mail, bool beyond_max = false);
+  /// full) the letter is untouched. The loop's own letters always find room: it cannot wait for itself. May
+  /// throw bad_alloc.
+  [[nodiscard]] std::error_code post(Mail&& mail);
 
   /// The tasks scheduled on its loop. What they leave for the loop wants `wake`.
   [[nodiscard]] Timers& timers() noexcept { return timers_; }

@@ -1,4 +1,5 @@
-// From news to the handler. Connection events reach user code from this file only.
+// From news to the handler. Events of connections, and how a connect ended, reach user code from this file
+// only.
 //
 // Each event is told, and its Action obeyed, before the next. What the handler throws closes its connection,
 // nothing else.
@@ -8,8 +9,6 @@
 #include "lib/loop/loop.hpp"
 #include "lib/net/address.hpp"
 
-#include <exception>
-
 namespace ringwire::loop {
 
 template <typename Event>
@@ -17,7 +16,7 @@ void Loop::tell(Client& client, const char* name, Event&& event) noexcept {
   try {
     obey(&client, event());
   } catch (...) {
-    log_exception(name);
+    base::log_exception(with_.log, name);
     client.begin_close(Error::handler_failed);
   }
 }
@@ -27,14 +26,8 @@ void Loop::obey(conn::Connection* connection, Action action) noexcept {
   if (action == Action::shutdown) with_.owner.stop_wanted();
 }
 
-void Loop::log_exception(const char* what) noexcept {
-  try {
-    throw;
-  } catch (const std::exception& exception) {
-    with_.log.error("{} threw: {}", what, exception.what());
-  } catch (...) {
-    with_.log.error("{} threw something that is no std::exception", what);
-  }
+void Loop::tell_connected(Connected& done, conn::Connection* connection, std::error_code error) noexcept {
+  if (done) guard("a connect callback", [&] { done(connection, error); });
 }
 
 void Loop::react() noexcept {

@@ -25,11 +25,9 @@ bool LoopRef::is_current() const noexcept {
 std::error_code LoopRef::post(Task task) const {
   RINGWIRE_REQUIRE(task, "an empty task cannot be run");
   if (mailbox_ == nullptr) return Error::closed;
-  return mailbox_->post(
-      [task = std::move(task)](loop::Loop* loop, std::error_code) mutable {
-        if (loop != nullptr) task();
-      },
-      mailbox_->is_current());
+  return mailbox_->post([task = std::move(task)](loop::Loop* loop, std::error_code) mutable {
+    if (loop != nullptr) task();
+  });
 }
 
 TimerRef LoopRef::schedule(std::chrono::milliseconds delay, Task task) const {
@@ -119,10 +117,10 @@ void keep_or_tell(Done& done, Keep keep) {
 // The loop's side of `ConnRef::write`.
 template <typename What>
 void write_now(conn::Connection& conn, const What& what, Done done) {
-  if (!conn.is_open()) return tell(done, Error::closed);
+  if (!conn.takes_writes()) return tell(done, Error::closed);
   if (conn.write(what) == Written::refused) {
-    return tell(done, conn.is_open() ? std::make_error_code(std::errc::no_buffer_space)
-                                     : make_error_code(Error::closed));
+    return tell(done, conn.takes_writes() ? std::make_error_code(std::errc::no_buffer_space)
+                                          : make_error_code(Error::closed));
   }
   keep_or_tell(done, [&](Done&& kept) { conn.notify_sent(std::move(kept)); });
 }

@@ -82,6 +82,11 @@ std::error_code set_reset_on_close(kernel::Kernel& kernel, int fd) noexcept {
   return base::to_error(kernel.set_option(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
 }
 
+void close_with_reset(kernel::Kernel& kernel, int fd) noexcept {
+  static_cast<void>(set_reset_on_close(kernel, fd));
+  kernel.close(fd);
+}
+
 std::error_code check_connected(kernel::Kernel& kernel, int fd) noexcept {
   int type = 0;
   socklen_t size = sizeof type;

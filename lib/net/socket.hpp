@@ -36,6 +36,9 @@ std::error_code set_send_buffer_size(kernel::Kernel& kernel, int fd, std::size_t
 /// Makes closing send RST and drop what is unsent (SO_LINGER with 0 seconds).
 std::error_code set_reset_on_close(kernel::Kernel& kernel, int fd) noexcept;
 
+/// Closes it at once with RST. Only for descriptors no operation is armed on.
+void close_with_reset(kernel::Kernel& kernel, int fd) noexcept;
+
 /// Is this a connected stream socket? Empty = yes; else ENOTSOCK, EBADF, ENOTCONN, or EPROTOTYPE for a socket
 /// of another type.
 [[nodiscard]] std::error_code check_connected(kernel::Kernel& kernel, int fd) noexcept;

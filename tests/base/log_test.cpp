@@ -100,6 +100,24 @@ TEST_CASE("a line that cannot be formatted is replaced, and nothing is thrown") 
   CHECK(said == "ringwire: error: a log line was lost while it was formatted\n");
 }
 
+TEST_CASE("what was thrown is said by its text, or that it has none") {
+  lines.clear();
+  const Log log{LogLevel::error, keep};
+  try {
+    throw std::runtime_error("on purpose");
+  } catch (...) {
+    log_exception(log, "a test");
+  }
+  try {
+    throw 7;
+  } catch (...) {
+    log_exception(log, "a test");
+  }
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].second == "a test threw: on purpose");
+  CHECK(lines[1].second == "a test threw something that is no std::exception");
+}
+
 TEST_CASE("level names are read, and anything else is what it was") {
   CHECK(parse_log_level("debug", LogLevel::warn) == LogLevel::debug);
   CHECK(parse_log_level("info", LogLevel::warn) == LogLevel::info);

@@ -198,6 +198,26 @@ TEST_CASE("beyond the limit a write is refused whole, and a smaller one still ta
   CHECK(at.face.write("1") == Written::refused);
 }
 
+TEST_CASE("a write refused while bytes wait is followed by on_writable, one refused while none wait is not",
+          "[conn]") {
+  ConnFixture at{{.outbound_high_mark = 100, .outbound_low_mark = 10, .outbound_limit = 100}};
+  at.lap();
+  CHECK(at.conn->write(std::string(200, 'x')) == Written::refused);
+  CHECK(at.conn->write(std::string(60, 'x')) == Written::queued);
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::send), 60);
+  at.step();
+  CHECK_FALSE(at.conn->take_news().writable);
+
+  CHECK(at.conn->write(std::string(60, 'x')) == Written::queued);
+  CHECK(at.conn->write(std::string(60, 'x')) == Written::refused);
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::send), 60);
+  at.step();
+  CHECK(at.conn->take_news().writable);
+  CHECK(at.conn->claim_writable());
+}
+
 TEST_CASE("without a limit nothing is refused for its size", "[conn]") {
   Stage at{marks(2, 4, 0)};
   CHECK(at.face.write(std::string(3 << 20, 'x')) == Written::above_high_mark);

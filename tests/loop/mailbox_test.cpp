@@ -66,6 +66,16 @@ TEST_CASE("a full mailbox refuses and leaves the letter intact", "[mailbox]") {
   CHECK(told == refused);
 }
 
+TEST_CASE("the loop's own letters find room in a full mailbox", "[mailbox]") {
+  ScriptKernel kernel;
+  Mailbox mailbox{kernel, 1};
+  CHECK_FALSE(mailbox.post([](Loop*, std::error_code) {}));
+  mailbox.enter();
+  CHECK_FALSE(mailbox.post([](Loop*, std::error_code) {}));
+  mailbox.leave();
+  CHECK(mailbox.post([](Loop*, std::error_code) {}) == std::errc::resource_unavailable_try_again);
+}
+
 TEST_CASE("letters left when the loop ends come out, and nobody rings any more", "[mailbox]") {
   ScriptKernel kernel;
   Mailbox mailbox{kernel, 10};

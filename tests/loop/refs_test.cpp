@@ -72,6 +72,16 @@ TEST_CASE("a write beyond the outbound limit is told no_buffer_space", "[refs]")
   CHECK(told == std::errc::no_buffer_space);
 }
 
+TEST_CASE("a write after the half close is told closed: trying again would not help", "[refs]") {
+  WithRef with;
+  with.at.connect(20);
+  std::error_code told;
+  with.ref.post([](Conn* conn) { conn->shutdown_write(); });
+  with.ref.write("late", [&](std::error_code error) { told = error; });
+  with.at.lap();
+  CHECK(told == Error::closed);
+}
+
 TEST_CASE("a stale handle answers closed and never reaches the slot's next owner", "[refs]") {
   WithRef with;
   const Request recv = with.at.connect(20);

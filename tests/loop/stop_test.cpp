@@ -69,6 +69,20 @@ TEST_CASE("who stays beyond the stop timeout is reset with engine_stopped", "[st
   CHECK(at.notebook.events.back() == "close:" + make_error_code(Error::engine_stopped).message());
 }
 
+TEST_CASE("who was cut off is told no more of what still comes", "[stop]") {
+  LoopFixture at{{.stop_timeout = 100ms}};
+  at.notebook.drain = [](Conn&) { return Action::none; };
+  const auto recv = at.connect(20);
+  at.loop.request_stop();
+  at.lap();
+  at.kernel.time += 101'000'000;
+  at.lap();
+  at.notebook.events.clear();
+  REQUIRE(at.kernel.receive(recv, "too late"));
+  at.lap();
+  CHECK(at.notebook.events.empty());
+}
+
 TEST_CASE("a stopped loop owes and is owed nothing", "[stop]") {
   LoopFixture at;
   for (int fd = 20; fd < 30; ++fd) at.connect(fd);

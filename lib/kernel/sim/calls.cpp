@@ -45,7 +45,10 @@ void SimKernel::fail_call(std::uint64_t nth, bool for_good) noexcept {
 
 bool SimKernel::refused() noexcept {
   const std::uint64_t number = calls_++;
-  if (number == failing_from_ || (failing_for_good_ && number > failing_from_)) return true;
+  if (number == failing_from_ || (failing_for_good_ && number > failing_from_)) {
+    faults_.note(Fault::call_fails);
+    return true;
+  }
   return faults_.happens(Fault::call_fails);
 }
 

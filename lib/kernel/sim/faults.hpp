@@ -87,6 +87,8 @@ class Faults {
   /// All of them together; `inline_attempt` is none.
   [[nodiscard]] std::uint64_t total() const noexcept;
 
+  /// Counts one that was not drawn but asked for.
+  void note(Fault fault) noexcept { ++counts_[index(fault)]; }
   /// One of the errnos that an operation (IORING_OP_…) can answer, negative; counted in `errors`. 0 when none
   /// is known.
   [[nodiscard]] int draw_error(std::uint8_t opcode);
