@@ -39,13 +39,15 @@ class Client {
   /// `on_boot` answered `Action::shutdown`. Once: a second call is answered `Error::engine_stopped`.
   [[nodiscard]] std::error_code start();
 
-  /// Opens a connection on the loop with the fewest; see `LoopRef::connect`. `Error::closed` unless started.
+  /// Opens a connection on the loop with the fewest; see `LoopRef::connect`. `Error::closed` before `on_boot`
+  /// and after a `start` that failed.
   Connecting connect(std::string_view address, const ConnectOptions& options = {}, Connected done = nullptr);
 
-  /// Takes over a connected socket; see `LoopRef::enroll`. `Error::closed` unless started.
+  /// Takes over a connected socket; see `LoopRef::enroll`. `Error::closed` before `on_boot` and after a
+  /// `start` that failed.
   std::error_code enroll(int fd, Connected done = nullptr);
 
-  /// The engine: counts, loops. After a `start` that went well.
+  /// The engine: counts, loops. From `on_boot` on, unless `start` failed.
   [[nodiscard]] Engine& engine() noexcept;
 
   /// Stops as `Engine::stop` does and waits until every connection is closed and every loop has ended. Twice

@@ -41,8 +41,8 @@ class Engine {
   /// Open connections on one loop. `loop` must be less than `loops_count()`.
   [[nodiscard]] std::size_t connections_count(std::size_t loop) const noexcept;
 
-  /// Connections refused since the start because `Options::connections_max` or `connections_per_ip_max` was
-  /// reached.
+  /// Accepted connections refused since the start, because `Options::connections_max` or
+  /// `connections_per_ip_max` was reached or there was no memory for them.
   [[nodiscard]] std::size_t connections_refused() const noexcept;
 
   /// How many loops there are.

@@ -22,12 +22,8 @@ constexpr std::size_t cq_entries_max = 4096;
 // while.
 constexpr kernel::Nanoseconds refused_pause = 1'000'000;
 
-// Set in the slot of a message's token when it is the last one for its loop; descriptors and counts have 31
-// bits.
-constexpr std::uint32_t end_bit = loop::Loop::handoffs_modulus;
-
-// Set in the generation of such a token, beside the loop's number, when it is a unix socket.
-constexpr std::uint32_t unix_bit = 1U << 16;
+// Messages in existence: as many as there can be descriptors.
+constexpr std::size_t messages_max = std::size_t{1} << 30;
 
 }  // namespace
 
@@ -38,8 +34,14 @@ Balancer::Balancer(const loop::Surroundings& surroundings, std::vector<loop::Loo
       ring_{with_.kernel},
       policy_{with_.options.balancing, loops_.size(), with_.options.balancing_policy, with_.log},
       entrance_{with_, bell_},
+      messages_{messages_max},
       delivered_(loops_.size()) {
   RINGWIRE_ASSERT(!loops_.empty());
+  for (std::uint32_t loop = 0; loop < loops_.size(); ++loop) {
+    last_words_.push_back(messages_.acquire());
+    last_words_.back()->loop = loop;
+    last_words_.back()->is_end = true;
+  }
 }
 
 void Balancer::add_listener(int fd, bool is_tcp) {
@@ -117,8 +119,7 @@ void Balancer::dispatch(const uring::Completion& done) noexcept {
     case uring::Op::accept_close:
       return assign(entrance_.on_completion(done, now_));
     case uring::Op::handoff_send:
-      if (done.res < 0) refuse(message_of(token));
-      return;
+      return on_sent(done);
     case uring::Op::event:
       event_due_ = !stopping_;
       return;
@@ -140,42 +141,37 @@ void Balancer::assign(const loop::Entrance::Entered& entered) noexcept {
   if (entered.fd < 0) return;
   RINGWIRE_ASSERT(!ended_, "descriptor {} came after the loops were told the last count", entered.fd);
 
-  const auto fd = static_cast<std::uint32_t>(entered.fd);
+  Message* message = nullptr;
   try {
-    if (entered.arrival.pass != 0 && fd >= passes_.size()) passes_.resize(fd + 1);
-    undelivered_.push_back({0, fd, entered.arrival});
+    message = messages_.acquire();
   } catch (const std::bad_alloc&) {
-    return turn_away(entered);
   }
-  if (fd < passes_.size()) passes_[fd] = entered.arrival.pass;
+  if (message == nullptr) return turn_away(entered);
 
   const Address peer = policy_.needs_peer() ? net::remote_address(with_.kernel, entered.fd) : Address{};
-
-  const auto loop = static_cast<std::uint32_t>(policy_.assign(peer));
-  undelivered_.back().loop = loop;
-  delivered_[loop] = (delivered_[loop] + 1) % loop::Loop::handoffs_modulus;
+  message->loop = static_cast<std::uint32_t>(policy_.assign(peer));
+  message->content = static_cast<std::uint32_t>(entered.fd);
+  message->arrival = entered.arrival;
+  undelivered_.push_back(*message);
+  delivered_[message->loop] = (delivered_[message->loop] + 1) % loop::Loop::handoffs_modulus;
 }
 
 // Before a loop was chosen, so nobody counts it but the admission.
 void Balancer::turn_away(const loop::Entrance::Entered& entered) noexcept {
   with_.log.warn("no memory to hand a connection over; it was reset");
-  static_cast<void>(net::set_reset_on_close(with_.kernel, entered.fd));
-  with_.kernel.close(entered.fd);
+  net::close_with_reset(with_.kernel, entered.fd);
+  turned_away_.fetch_add(1, std::memory_order_relaxed);
   if (with_.admission != nullptr) with_.admission->leave(entered.arrival.pass);
 }
 
-// A message as its own token tells it, which has no room for the pass.
-Balancer::Message Balancer::message_of(const uring::Token& token) const noexcept {
-  Message message{token.generation & ~unix_bit, token.slot, {}};
-  message.arrival.is_tcp = (token.generation & unix_bit) == 0;
-  if (token.slot < passes_.size()) message.arrival.pass = passes_[token.slot];
-  return message;
-}
-
-// The loop's queue could not take it (no memory, a full queue): it stays with us until it can.
-void Balancer::refuse(const Message& message) noexcept {
+// A loop's queue that could not take it (no memory, a full queue) may do so later: it stays with us until
+// then.
+void Balancer::on_sent(const uring::Completion& done) noexcept {
+  Message* message = messages_.find(done.token.slot, done.token.generation);
+  RINGWIRE_ASSERT(message != nullptr, "message {} was given up while it was on its way", done.token.slot);
+  if (done.res >= 0) return messages_.release(message->slot);
   if (refused_.empty()) retry_at_ = now_ + refused_pause;
-  refused_.push_back(message);
+  refused_.push_back(*message);
 }
 
 // What finds no room now stays due; nothing else would wake us for it.
@@ -193,25 +189,19 @@ void Balancer::flush() noexcept {
     event_due_ = false;
   }
   if (now_ >= retry_at_) {
-    undelivered_.insert(undelivered_.end(), refused_.begin(), refused_.end());
-    refused_.clear();
+    while (Message* message = refused_.pop_front()) undelivered_.push_back(*message);
   }
   if (stopping_) flush_stop();
-  while (!undelivered_.empty() && make_room(1)) {
-    send(undelivered_.front());
-    undelivered_.pop_front();
-  }
+  while (!undelivered_.empty() && make_room(1)) send(*undelivered_.pop_front());
 }
 
 void Balancer::send(const Message& message) noexcept {
   RINGWIRE_ASSERT(message.loop < loops_.size(), "loop {} of {}", message.loop, loops_.size());
 
-  const bool is_end = (message.content & end_bit) != 0;
-  const uring::Token theirs = is_end ? uring::Token{uring::Op::handoff_end, 0, 0} : message.arrival.token();
-  const uring::Token ours{uring::Op::handoff_send, message.loop | (message.arrival.is_tcp ? 0 : unix_bit),
-                          message.content};
-  uring::prep_message(ring_.next_sqe(ours), loops_[message.loop]->ring_fd(), theirs.pack(),
-                      message.content & ~end_bit);
+  const uring::Token theirs =
+      message.is_end ? uring::Token{uring::Op::handoff_end, 0, 0} : message.arrival.token();
+  uring::prep_message(ring_.next_sqe({uring::Op::handoff_send, message.generation, message.slot}),
+                      loops_[message.loop]->ring_fd(), theirs.pack(), message.content);
 }
 
 void Balancer::begin_stop() noexcept {
@@ -229,8 +219,9 @@ void Balancer::flush_stop() noexcept {
   if (!ended_) {
     // Nothing will be accepted any more: tell each loop how many it must have got.
     ended_ = true;
-    for (std::uint32_t loop = 0; loop < loops_.size(); ++loop) {
-      undelivered_.push_back({loop, delivered_[loop] | end_bit, {}});
+    for (Message* last : last_words_) {
+      last->content = delivered_[last->loop];
+      undelivered_.push_back(*last);
     }
     return;
   }

@@ -3,13 +3,16 @@
 //
 //   accept ──CQE──▶ policy ──▶ MSG_RING{res = fd} ──one submit per batch──▶ the loop's completion queue
 //
-// Invariant: an accepted descriptor is in exactly one place: here (`undelivered_`), on its way, or with a
-// loop. The loops are told last how many messages they must have got, so none is lost when everything stops.
+// Invariant: an accepted descriptor is in exactly one place: in a message of ours (`undelivered_`, `refused_`
+// or on its way), or with a loop. The loops are told last how many messages they must have got, so none is
+// lost when everything stops.
 #pragma once
 
 #include <ringwire/options.hpp>
 
+#include "lib/base/list.hpp"
 #include "lib/base/log.hpp"
+#include "lib/base/slots.hpp"
 #include "lib/engine/policy.hpp"
 #include "lib/kernel/kernel.hpp"
 #include "lib/loop/arrival.hpp"
@@ -22,7 +25,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <system_error>
 #include <vector>
 
@@ -50,13 +52,24 @@ class Balancer {
   /// Its ring, after `open`.
   [[nodiscard]] int ring_fd() const noexcept { return ring_.fd(); }
 
+  /// Connections it reset because there was no memory to hand them over. Any thread.
+  [[nodiscard]] std::size_t refused_count() const noexcept {
+    return turned_away_.load(std::memory_order_relaxed);
+  }
+
   /// Asks it to stop: close the listeners, deliver what was accepted, tell the loops. Any thread.
   void request_stop() noexcept;
 
  private:
-  struct Message {
-    std::uint32_t loop;
-    std::uint32_t content;  // A descriptor; or, marked as the end, how many there were.
+  // A connection on its way to a loop, or the last word to one. Ours until the loop's ring has taken it.
+  struct Message : base::Link<Message> {
+    Message(std::uint32_t slot_, std::uint32_t generation_) noexcept : slot{slot_}, generation{generation_} {}
+
+    std::uint32_t slot;
+    std::uint32_t generation;
+    std::uint32_t loop = 0;
+    bool is_end = false;
+    std::uint32_t content = 0;  // A descriptor; at the end, how many there were.
     loop::Arrival arrival{};
   };
 
@@ -67,8 +80,7 @@ class Balancer {
   void let_waiting_in() noexcept;
   void turn_away(const loop::Entrance::Entered& entered) noexcept;
   void assign(const loop::Entrance::Entered& entered) noexcept;
-  [[nodiscard]] Message message_of(const uring::Token& token) const noexcept;
-  void refuse(const Message& message) noexcept;
+  void on_sent(const uring::Completion& done) noexcept;
   void send(const Message& message) noexcept;
   [[nodiscard]] bool make_room(unsigned count) noexcept;
   void begin_stop() noexcept;
@@ -80,17 +92,18 @@ class Balancer {
   uring::Ring ring_;
   Policy policy_;
   loop::Entrance entrance_;
-  std::deque<Message> undelivered_;
-  std::deque<Message> refused_;  // Join them again at `retry_at_`.
+  base::SlotTable<Message> messages_;
+  base::List<Message, Message> undelivered_;
+  base::List<Message, Message> refused_;  // Join them again at `retry_at_`.
+  std::vector<Message*> last_words_;      // One for each loop: there must be memory for them at the end.
   kernel::Nanoseconds retry_at_ = 0;
   std::vector<std::uint32_t> delivered_;  // Handed to each loop so far.
-  std::vector<std::uint32_t> passes_;     // Of each descriptor on its way, where
-                                          // the engine's admission counts.
   kernel::Nanoseconds now_ = 0;
   int event_fd_ = -1;
   bool event_due_ = false;
   bool queue_full_ = false;  // This lap's flush could not write all it wanted: the next lap does not wait.
   std::array<std::byte, 8> event_bytes_{};
+  std::atomic<std::size_t> turned_away_{0};  // Written by its thread, read by all.
   bool stopping_ = false;
   bool ended_ = false;  // The loops' last messages are written.
   std::atomic<bool> stop_requested_{false};

@@ -6,6 +6,7 @@
 #include "lib/engine/choice.hpp"
 #include "lib/engine/server.hpp"
 
+#include <atomic>
 #include <optional>
 #include <utility>
 
@@ -16,9 +17,9 @@ struct Client::State {
 
   Handler& handler;
   Options options;
-  std::optional<engine::Server> server;  // From `start` on.
-  bool started = false;                  // Written before `start` returns, then only read.
-  bool stopped = false;
+  std::optional<engine::Server> server;    // From `start` on.
+  std::atomic<bool> takes_letters{false};  // From before on_boot: its loops may be asked, from any thread.
+  bool runs = false;                       // There is something to stop.
 };
 
 Client::Client(Handler& handler, const Options& options)
@@ -34,30 +35,31 @@ std::error_code Client::start() {
   kernel::Kernel* kernel = nullptr;
   if (const auto error = engine::choose_kernel(state_->options, engine::real_kernels(), kernel)) return error;
   state_->server.emplace(*kernel, state_->handler, state_->options);
-  if (const auto error = state_->server->start()) return error;
-  state_->started = true;
-  return {};
+  if (const auto error = state_->server->prepare()) return error;
+  state_->takes_letters.store(true, std::memory_order_release);
+  const auto error = state_->server->start();
+  if (error) state_->takes_letters.store(false, std::memory_order_release);
+  state_->runs = !error;
+  return error;
 }
 
 Connecting Client::connect(std::string_view address, const ConnectOptions& options, Connected done) {
-  if (!state_->started) return Connecting{Error::closed};
+  if (!state_->takes_letters.load(std::memory_order_acquire)) return Connecting{Error::closed};
   return state_->server->connect(address, options, std::move(done));
 }
 
 std::error_code Client::enroll(int fd, Connected done) {
-  if (!state_->started) return Error::closed;
+  if (!state_->takes_letters.load(std::memory_order_acquire)) return Error::closed;
   return state_->server->enroll(fd, std::move(done));
 }
 
 Engine& Client::engine() noexcept {
-  RINGWIRE_REQUIRE(state_->started, "the client has not been started");
+  RINGWIRE_REQUIRE(state_->takes_letters.load(std::memory_order_acquire), "the client has not been started");
   return *state_->server;
 }
 
 void Client::stop() noexcept {
-  if (!state_->started || state_->stopped) return;
-  state_->stopped = true;
-  state_->server->finish();
+  if (std::exchange(state_->runs, false)) state_->server->finish();
 }
 
 }  // namespace ringwire

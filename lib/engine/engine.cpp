@@ -32,6 +32,7 @@ std::size_t Engine::connections_refused() const noexcept {
   std::size_t count = 0;
   for (const auto& loop : self(*this).loops_) count += loop->refused_count();
   if (const auto& admission = self(*this).admission_) count += admission->refused_count();
+  if (const auto& balancer = self(*this).balancer_) count += balancer->refused_count();
   return count;
 }
 

@@ -11,6 +11,7 @@
 #include "lib/net/listener.hpp"
 #include "lib/net/unix.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace ringwire::engine {
@@ -46,13 +47,12 @@ std::error_code Listeners::open_place(std::string_view url, const Options& optio
 
   int fd = -1;
   Address bound;
+  Open& opened = make_place();
   if (const auto error =
           net::open_listener(kernel_, endpoint, options.backlog, fd, bound, options.reuse_port)) {
     return error;
   }
-  open_.push_back({{fd}, bound});
-  addresses_.push_back(bound);
-  Open& opened = open_.back();
+  fill(opened, fd, bound);
   opened.has_file = net::identify_socket_file(kernel_, bound, opened.file);
   if (bound.family == Address::Family::unix_socket) return share(opened);
 
@@ -66,6 +66,20 @@ std::error_code Listeners::open_place(std::string_view url, const Options& optio
     opened.fds.push_back(fd);
   }
   return {};
+}
+
+// What may throw, before there is a descriptor to lose.
+Listeners::Open& Listeners::make_place() {
+  addresses_.reserve(addresses_.size() + 1);
+  Open& opened = open_.emplace_back();
+  opened.fds.reserve(takers_);
+  return opened;
+}
+
+void Listeners::fill(Open& opened, int fd, const Address& bound) noexcept {
+  opened.fds.push_back(fd);
+  opened.address = bound;
+  addresses_.push_back(bound);
 }
 
 std::error_code Listeners::open_datagrams(const net::Endpoint& endpoint) {
@@ -85,10 +99,10 @@ std::error_code Listeners::open_inherited(std::string_view url) {
   for (const int each : given) {
     int fd = -1;
     Address bound;
+    Open& opened = make_place();
     if (const auto error = net::adopt_listener(kernel_, url, each, fd, bound)) return error;
-    open_.push_back({{fd}, bound});  // A unix socket's file stays: it is of whoever bound it.
-    addresses_.push_back(bound);
-    if (const auto error = share(open_.back())) return error;
+    fill(opened, fd, bound);  // A unix socket's file stays: it is of whoever bound it.
+    if (const auto error = share(opened)) return error;
   }
   return {};
 }
@@ -103,9 +117,12 @@ std::error_code Listeners::share(Open& opened) {
   return {};
 }
 
+bool Listeners::has_streams() const noexcept {
+  return std::any_of(open_.begin(), open_.end(), [](const Open& each) { return !each.fds.empty(); });
+}
+
 std::vector<std::vector<Listeners::Listener>> Listeners::hand_out() {
   RINGWIRE_ASSERT(!handed_out_);
-  handed_out_ = true;
   std::vector<std::vector<Listener>> all(takers_);
   for (const Open& each : open_) {
     if (each.fds.empty()) continue;  // Of udp, each loop has taken his own.
@@ -114,6 +131,7 @@ std::vector<std::vector<Listeners::Listener>> Listeners::hand_out() {
       all[taker].push_back({each.fds[taker], each.address.family != Address::Family::unix_socket});
     }
   }
+  handed_out_ = true;  // Only now, when nothing can fail any more: until then they are ours to close.
   return all;
 }
 

@@ -50,6 +50,9 @@ class Listeners {
   /// Where they listen, in the order given, with real ports.
   [[nodiscard]] const std::vector<Address>& addresses() const noexcept { return addresses_; }
 
+  /// Is there one that connections come in by?
+  [[nodiscard]] bool has_streams() const noexcept;
+
   /// The udp ones; their descriptors go with `hand_out`, and stand here for ever.
   [[nodiscard]] const std::vector<DatagramSockets>& datagram_sockets() const noexcept { return datagrams_; }
 
@@ -74,6 +77,8 @@ class Listeners {
     kernel::FileIdentity file{};
   };
 
+  [[nodiscard]] Open& make_place();
+  void fill(Open& opened, int fd, const Address& bound) noexcept;
   [[nodiscard]] std::error_code open_place(std::string_view url, const Options& options);
   [[nodiscard]] std::error_code open_datagrams(const net::Endpoint& endpoint);
   [[nodiscard]] std::error_code open_inherited(std::string_view url);

@@ -63,10 +63,8 @@ std::size_t Policy::ask_custom(const Address& peer) noexcept {
     RINGWIRE_REQUIRE(loop < loads_.size(), "BalancingPolicy::assign answered loop {} of {}", loop,
                      loads_.size());
     return loop;
-  } catch (const std::exception& exception) {
-    log_->error("the balancing policy threw: {}", exception.what());
   } catch (...) {
-    log_->error("the balancing policy threw something that is no std::exception");
+    base::log_exception(*log_, "the balancing policy");
   }
   return next_;
 }

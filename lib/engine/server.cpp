@@ -32,10 +32,8 @@ bool Server::guard(const char* name, Event&& event) noexcept {
   try {
     event();
     return true;
-  } catch (const std::exception& exception) {
-    log_.error("{} threw: {}", name, exception.what());
   } catch (...) {
-    log_.error("{} threw something that is no std::exception", name);
+    base::log_exception(log_, name);
   }
   return false;
 }
@@ -97,7 +95,7 @@ std::error_code Server::boot(std::span<const std::string_view> addresses) {
   budget_ = std::make_unique<conn::SendBudget>(options_.send_budget, count);
   const loop::Surroundings with{
       kernel_, handler_, options_, log_, *this, admission_ ? &*admission_ : nullptr, budget_.get()};
-  const bool has_balancer = count > 1 && !addresses.empty() && !options_.reuse_port;
+  const bool has_balancer = count > 1 && listeners_.has_streams() && !options_.reuse_port;
   uring::Features wanted;
   if (const auto error = loop::wanted_features(with, wanted)) return error;  // Known names in the masks?
   std::vector<loop::Loop*> served;
@@ -130,13 +128,16 @@ void Server::join_threads() noexcept {
   threads_.clear();
 }
 
-std::error_code Server::start() {
+std::error_code Server::prepare() {
   if (options_.stop_on_signal) {
     return base::fail(
         Error::invalid_option,
         "Options::stop_on_signal is true; a Client has no thread of its own to be told signals");
   }
-  if (const auto error = boot({})) return error;
+  return boot({});
+}
+
+std::error_code Server::start() {
   Action action = Action::none;
   if (const auto error = announce(action)) return error;
   if (action == Action::shutdown) return Error::engine_stopped;
@@ -154,6 +155,7 @@ void Server::finish() noexcept {
 }
 
 void Server::hand_out_listeners() {
+  const auto listeners = listeners_.hand_out();
   // Loops receive datagrams for themselves: they cannot be handed over as connections can.
   for (const Listeners::DatagramSockets& sockets : listeners_.datagram_sockets()) {
     RINGWIRE_ASSERT(sockets.fds.size() == loops_.size());
@@ -162,7 +164,7 @@ void Server::hand_out_listeners() {
     }
   }
   std::size_t taker = 0;
-  for (const auto& each : listeners_.hand_out()) {
+  for (const auto& each : listeners) {
     for (const Listeners::Listener& listener : each) {
       if (balancer_ != nullptr) {
         balancer_->add_listener(listener.fd, listener.is_tcp);

@@ -38,8 +38,10 @@ class Server final : public Engine, public loop::Owner {
   /// Boots, serves, and returns when all is over. See `ringwire::run`.
   [[nodiscard]] std::error_code run(std::span<const std::string_view> addresses);
 
-  /// The same without addresses and without waiting: loops that only connect. Returns when they run, or why
-  /// they do not. See `ringwire::Client`.
+  /// The same without addresses and without waiting, in two steps: loops that only connect. See
+  /// `ringwire::Client`. From `prepare` on they take letters; those that no loop reads are answered.
+  [[nodiscard]] std::error_code prepare();
+  /// Tells on_boot, and returns when the loops run, or why they do not. After `prepare`.
   [[nodiscard]] std::error_code start();
   /// Stops what `start` began, and waits for its end. Once.
   void finish() noexcept;

@@ -41,6 +41,24 @@ TEST_CASE("a client without connections starts and stops, with its events", "[cl
   CHECK(client.connect("tcp://127.0.0.1:9").error() == Error::closed);
 }
 
+TEST_CASE("a client is there for its handler from on_boot on, on every thread", "[client]") {
+  RecordingHandler handler;
+  Client* itself = nullptr;
+  handler.boot = [&](Engine& engine) {
+    handler.note(itself->connect("tulip://x").error() == Error::unsupported_protocol ? "asked" : "wrong");
+    static_cast<void>(
+        engine.loop(0).post([&] { handler.note(itself->engine().loops_count() == 1 ? "there" : "wrong"); }));
+    return Action::none;
+  };
+  Client client{handler, quiet()};
+  itself = &client;
+  REQUIRE_FALSE(client.start());
+  CHECK(handler.wait_noted("there"));
+  client.stop();
+  CHECK(handler.record().count("asked") == 1);
+  CHECK(handler.record().count("wrong") == 0);
+}
+
 TEST_CASE("a client's destructor stops it", "[client]") {
   RecordingHandler handler;
   {

@@ -127,7 +127,8 @@ void bend(Plan& plan, Scenario scenario) {
     case Scenario::mixed:
       break;
     case Scenario::buffers:
-      plan.options.recv_buffers_count = std::min<std::size_t>(plan.options.recv_buffers_count, 2);
+      plan.options.recv_buffers_count = std::min<std::size_t>(plan.options.recv_buffers_count, 4);
+      plan.take_rate = 300;
       plan.options.recv_buffer_size = 64;
       only(plan,
            {Fault::starved, Fault::recv_ends, Fault::recv_ends_empty, Fault::short_recv, Fault::cancel_late});

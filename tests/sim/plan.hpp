@@ -55,6 +55,7 @@ struct Plan {
   std::uint32_t act_rate = 150;   // Of 1,000 steps: a client or another thread does something.
   std::uint32_t stop_rate = 0;    // Of 1,000 acts: the engine is told to stop.
   std::uint32_t close_rate = 20;  // Of 1,000 events: the handler closes, aborts, throws.
+  std::uint32_t take_rate = 0;    // Of 1,000 events with bytes: the handler takes and keeps all of them.
   std::uint32_t pause_rate = 0;   // Of 1,000 events: the handler pauses the connection.
   std::uint32_t write_max = 400;  // Bytes the handler writes at once.
   bool may_dial = true;

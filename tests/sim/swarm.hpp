@@ -86,6 +86,7 @@ class Swarm : public Handler, private BalancingPolicy {
     bool paused = false;        // By the handler.
     bool outside = false;       // Only another thread writes to it, with ConnRef::write.
     bool has_gap = false;       // Such a write was refused or came too late.
+    bool was_refused = false;   // A write was, and on_writable may tell when there is room.
     bool above = false;         // A write was answered above_high_mark, and on_writable has not come.
   };
 

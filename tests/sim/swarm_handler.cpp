@@ -68,8 +68,9 @@ Action Swarm::on_eof(Conn& conn) {
 
 Action Swarm::on_writable(Conn& conn) {
   Link& link = link_of(conn);
-  if (!std::exchange(link.above, false) && !link.outside)
-    violate("on_writable without a write above the mark");
+  const bool above = std::exchange(link.above, false);
+  if (!above && !std::exchange(link.was_refused, false) && !link.outside)
+    violate("on_writable without a write above the mark, or refused");
   if (conn.outbound_size() > plan_.options.outbound_low_mark) violate("on_writable above the low mark");
   return react_writable(conn, link);
 }
@@ -155,6 +156,7 @@ Action Swarm::react_drain(Conn& conn, Link& link) {
 void Swarm::take(Conn& conn, Link& link) {
   const std::size_t size = conn.inbound_size();
   if (link.lazy && !calm_) return;
+  if (choices_.chance(plan_.take_rate)) return keep(link, conn.take());
   switch (choices_.draw(8)) {
     case 0:
       return expect(link, conn.next());
@@ -286,7 +288,10 @@ void Swarm::check_budget(Conn& conn) {
 }
 
 void Swarm::note_written(Link& link, Written answer, std::size_t size) {
-  if (answer == Written::refused) return;
+  if (answer == Written::refused) {
+    link.was_refused = true;
+    return;
+  }
   link.written += size;
   if (answer == Written::above_high_mark) link.above = true;
 }
