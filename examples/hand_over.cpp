@@ -15,6 +15,7 @@
 #include <atomic>
 #include <csignal>
 #include <iostream>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -25,9 +26,9 @@ class Echo : public ringwire::Handler {
   explicit Echo(int ready_fd) : ready_fd_{ready_fd} {}
 
   ringwire::Action on_boot(ringwire::Engine& engine) override {
+    const std::lock_guard lock{mutex_};
     engine_ = &engine;
-    engine_.notify_all();
-    engine.loop(0).post([this] { announce(); });  // Runs when the loops do.
+    engine.loop(0).post([this, &engine] { announce(engine); });  // Runs when the loops do.
     return ringwire::Action::none;
   }
   ringwire::Action on_traffic(ringwire::Conn& conn) override {
@@ -41,29 +42,36 @@ class Echo : public ringwire::Handler {
     return conn.context<bool>() != nullptr ? ringwire::Action::close : ringwire::Action::none;
   }
 
-  ringwire::Engine& engine() {
-    engine_.wait(nullptr);
-    return *engine_;
+  void on_shutdown(ringwire::Engine& /*engine*/) override {
+    const std::lock_guard lock{mutex_};
+    engine_ = nullptr;
+  }
+
+  // Does something with the engine from another thread, while there is one.
+  template <typename Deed>
+  bool with_engine(Deed&& deed) {
+    const std::lock_guard lock{mutex_};
+    return engine_ != nullptr && !deed(*engine_);
   }
 
  private:
-  void announce() {
-    std::cout << "serving " << ::getpid() << " " << engine().addresses().front().to_string() << std::endl;
+  void announce(ringwire::Engine& engine) {
+    std::cout << "serving " << ::getpid() << " " << engine.addresses().front().to_string() << std::endl;
     if (ready_fd_ < 0) return;
     if (::write(ready_fd_, "!", 1) != 1) std::cerr << "nobody waits for us" << std::endl;
     ::close(ready_fd_);
   }
 
-  std::atomic<ringwire::Engine*> engine_ = nullptr;
+  std::mutex mutex_;
+  ringwire::Engine* engine_ = nullptr;  // Under mutex_, from on_boot to on_shutdown.
   std::atomic<bool> draining_ = false;
   int ready_fd_;
 };
 
 // Starts this program again with our listener, and waits until it serves.
-bool start_successor(ringwire::Engine& engine) {
-  int listener = -1;
+bool start_successor(int listener) {
   int ready[2];
-  if (engine.dup_listener(0, listener) || ::pipe2(ready, O_CLOEXEC) != 0) return false;
+  if (::pipe2(ready, O_CLOEXEC) != 0) return false;
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, listener, 3);
@@ -73,7 +81,6 @@ bool start_successor(ringwire::Engine& engine) {
   pid_t child = 0;
   const bool started = ::posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments, environ) == 0;
   ::posix_spawn_file_actions_destroy(&actions);
-  ::close(listener);
   ::close(ready[1]);
   char byte = 0;
   const bool serves = started && ::read(ready[0], &byte, 1) == 1;
@@ -92,7 +99,11 @@ int main(int count, char** words) {
   Echo echo{count > 2 ? std::stoi(words[2]) : -1};
   std::thread{[&] {
     for (int number = 0; ::sigwait(&hangup, &number) == 0;) {
-      if (start_successor(echo.engine())) return void(echo.engine().stop());
+      int listener = -1;
+      if (!echo.with_engine([&](auto& engine) { return engine.dup_listener(0, listener); })) continue;
+      const bool serves = start_successor(listener);
+      ::close(listener);
+      if (serves) return void(echo.with_engine([](auto& engine) { return engine.stop(); }));
     }
   }}.detach();
 

@@ -30,16 +30,13 @@ struct Proxy : ringwire::Handler {
   }
 
   Action on_open(Conn& conn) override {
-    if (conn.local_address().port != port) {  // Ours, to the target: the callback below follows at once.
-      dialled = &conn;
-      return Action::none;
-    }
+    if (conn.local_address().port != port) return Action::none;  // To the target: the callback below follows.
     auto pair = std::make_shared<Pair>(Pair{&conn, nullptr});
     conn.emplace_context<Side>(Side{pair, 0});
     conn.pause();  // Until there is somewhere to send to.
-    const auto error = conn.loop().connect(
-        target, [this, pair](std::error_code failed) { join(pair, failed ? nullptr : dialled); });
-    return error ? Action::close : Action::none;
+    const auto dial = conn.loop().connect(target, ringwire::ConnectOptions{},
+                                          [pair](Conn* made, std::error_code) { join(pair, made); });
+    return dial.error() ? Action::close : Action::none;
   }
 
   static void join(const std::shared_ptr<Pair>& pair, Conn* made) {
@@ -80,7 +77,6 @@ struct Proxy : ringwire::Handler {
 
   std::string target;      // Where everything goes.
   std::uint16_t port = 0;  // Where we listen.
-  Conn* dialled = nullptr;
 };
 
 int main(int argument_count, char** arguments) {
