@@ -142,6 +142,7 @@ TEST_CASE("a repeating task keeps to its grid, however late the laps are", "[tim
   pass(at, 4 * ms);
   pass(at, 1 * ms);
   CHECK(times == std::vector<std::uint64_t>{13, 20, 30, 65, 70});
+  at.stop();  // While there is what the task uses.
 }
 
 TEST_CASE("times that pass while a repeating task runs are skipped", "[timers]") {
@@ -158,6 +159,7 @@ TEST_CASE("times that pass while a repeating task runs are skipped", "[timers]")
   CHECK(runs == 1);
   pass(at, 1 * ms);
   CHECK(runs == 2);
+  at.stop();  // While there is what the task uses.
 }
 
 TEST_CASE("a repeating task may cancel itself, and is destroyed after it has returned", "[timers]") {
@@ -194,6 +196,7 @@ TEST_CASE("a task that throws takes nothing down, and a repeating one comes agai
   pass(at, 1 * ms);
   pass(at, 1 * ms);
   CHECK(runs == 2);
+  at.stop();  // While there is what the task uses.
 }
 
 TEST_CASE("a task may set others, which run in their turn", "[timers]") {
@@ -291,6 +294,7 @@ TEST_CASE("a negative delay is none, and a period of none is a millisecond", "[t
   pass(at, 1 * ms);
   CHECK(once == 1);
   CHECK(often == 2);
+  at.stop();  // While there is what the task uses.
 }
 
 TEST_CASE("scheduling an empty task is the caller's mistake, found at once", "[timers]") {

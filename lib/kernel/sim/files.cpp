@@ -85,7 +85,7 @@ SocketName unix_name(std::string_view bytes) noexcept {
   sockaddr_un plain{};
   plain.sun_family = AF_UNIX;
   RINGWIRE_ASSERT(bytes.size() < sizeof(plain.sun_path), "{} bytes", bytes.size());
-  std::memcpy(plain.sun_path, bytes.data(), bytes.size());
+  bytes.copy(plain.sun_path, bytes.size());
   const std::size_t end = bytes.empty() || bytes.front() == '\0' ? 0 : 1;
   SocketName name;
   std::memcpy(&name.storage, &plain, sizeof(plain));
