@@ -92,15 +92,13 @@ void DatagramSocket::on_send(Outgoing& datagram, const uring::Completion& done) 
     case EINTR:
     case ENOBUFS:  // No memory, or no room in the device's queue, just now.
     case ENOMEM:
-      if (given_up_ || datagram.tries >= tries_max) break;
-      return queued_.push_front(datagram);
+      if (given_up_) return answer(datagram, Error::engine_stopped);  // It has not left, and will not.
+      if (datagram.tries < tries_max) return queued_.push_front(datagram);
+      break;
     default:
       break;
   }
-  const bool called_off = done.res == -ECANCELED && given_up_;
-  answer(datagram, called_off     ? make_error_code(Error::engine_stopped)
-                   : done.res < 0 ? base::to_error(done.res)
-                                  : std::error_code{});
+  answer(datagram, base::to_error(done.res));
 }
 
 // It is ours again, in no list: whoever waits for it is told, when the loop tells its news.

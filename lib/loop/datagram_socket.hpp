@@ -43,7 +43,7 @@ struct Outgoing : base::Link<Queued> {
   /// Which socket it goes through.
   std::uint32_t socket;
   std::uint32_t size;
-  /// How often the kernel had no room for it.
+  /// How often it was submitted.
   std::uint32_t tries = 0;
   /// What became of it.
   std::error_code error;
