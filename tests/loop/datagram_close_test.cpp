@@ -132,7 +132,7 @@ TEST_CASE("a loop whose ring did not open closes its sockets all the same", "[da
   ScriptKernel kernel;
   {
     kernel.open_ring_results = {-EMFILE};
-    DatagramNotebook notebook;
+    Notebook notebook;
     StopCounter owner;
     const base::Log log{LogLevel::off, nullptr};
     const Options options;

@@ -21,32 +21,16 @@ inline Address local(std::uint16_t port) {
   return address;
 }
 
-/// Writes down each datagram, and does what the test wants with it.
-class DatagramNotebook : public Notebook {
- public:
-  std::function<Action(Datagram&)> datagram;
-
-  Action on_datagram(Datagram& came) override {
-    events.push_back("datagram:" + std::string{to_text(came.bytes())} +
-                     (came.is_truncated() ? " of " + std::to_string(came.size()) : ""));
-    return datagram ? datagram(came) : Action::none;
-  }
-};
-
 /// The loop; its sockets are descriptors 20 and 21 on ports 1000 and 1001.
-class DatagramFixture {
+class DatagramFixture : public ScriptedLoop {
  public:
-  explicit DatagramFixture(const Options& given = small())
-      : options{given}, loop{{kernel, notebook, options, log, owner}, 0, false} {
+  explicit DatagramFixture(const Options& given = small(), bool listens = false) : ScriptedLoop{given} {
+    if (listens) loop.add_listener(listener);
     loop.add_datagram_socket(20, local(1000));
     loop.add_datagram_socket(21, local(1001));
-    opened = loop.open();
-    lap();
+    open();
     recv = kernel.take(uring::Op::datagram_recv);
   }
-  DatagramFixture(const DatagramFixture&) = delete;
-  DatagramFixture& operator=(const DatagramFixture&) = delete;
-  ~DatagramFixture() { stop(); }
 
   /// Two buffers for datagrams of eight bytes.
   static Options small() {
@@ -56,11 +40,6 @@ class DatagramFixture {
     return options;
   }
 
-  /// One lap; its SQEs go out with the next, so a second one submits them.
-  void lap() {
-    running = running && loop.lap();
-    running = running && loop.lap();
-  }
   /// A datagram from this port arrives at the first socket, cut to what a buffer holds.
   bool arrive(std::uint16_t port, std::string_view bytes, bool more = true) {
     const kernel::SocketName name = net::to_name(local(port));
@@ -88,26 +67,7 @@ class DatagramFixture {
     });
   }
 
-  /// Ends everything as a willing kernel would.
-  void stop() {
-    if (!running) return;
-    loop.request_stop();
-    for (int round = 0; round < 20 && running; ++round) {
-      kernel.cancel_outstanding();
-      kernel.time += 10'000'000'000;
-      lap();
-    }
-  }
-
-  ScriptKernel kernel;
-  DatagramNotebook notebook;
-  StopCounter owner;
-  base::Log log{LogLevel::off, nullptr};
-  Options options;
-  loop::Loop loop;
-  std::error_code opened;
   std::optional<Request> recv;
-  bool running = true;
 };
 
 }  // namespace ringwire::test

@@ -27,7 +27,7 @@ TEST_CASE("buffers hold what comes before a datagram, and the longest one", "[da
 
 TEST_CASE("a kernel without memory for the buffers is an error of the start", "[datagram]") {
   ScriptKernel kernel;
-  DatagramNotebook notebook;
+  Notebook notebook;
   StopCounter owner;
   const base::Log log{LogLevel::off, nullptr};
   const Options options;

@@ -8,7 +8,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -20,6 +23,7 @@ class Notebook : public Handler {
   std::vector<std::string> events;
   std::function<Action(Conn&)> open, traffic, eof, writable, drain;
   std::function<Action(Conn&, std::error_code)> close;
+  std::function<Action(Datagram&)> datagram;
   std::function<Tick()> ticks;
 
   Action on_open(Conn& conn) override { return note("open", open, conn); }
@@ -38,6 +42,11 @@ class Notebook : public Handler {
   Action on_close(Conn& conn, std::error_code reason) override {
     events.push_back(reason ? "close:" + reason.message() : "close");
     return close ? close(conn, reason) : Action::none;
+  }
+  Action on_datagram(Datagram& came) override {
+    events.push_back("datagram:" + std::string{to_text(came.bytes())} +
+                     (came.is_truncated() ? " of " + std::to_string(came.size()) : ""));
+    return datagram ? datagram(came) : Action::none;
   }
   Tick on_tick() override {
     events.emplace_back("tick");
@@ -60,30 +69,21 @@ class StopCounter final : public loop::Owner {
   int closings = 0;
 };
 
-/// A loop with one listener on descriptor 10, or, with `balanced`, none.
-class LoopFixture {
+/// A loop, to which a fixture gives its sockets and then opens it.
+class ScriptedLoop {
  public:
   static constexpr int listener = 10;
 
-  explicit LoopFixture(const Options& given = {}, bool balanced = false, int signal_fd = -1)
-      : options{given}, loop{{kernel, notebook, options, log, owner}, 0, balanced} {
-    if (!balanced) loop.add_listener(listener);
-    if (signal_fd >= 0) loop.watch_signals(signal_fd);
-    static_cast<void>(loop.open());
-    lap();
-    accept = kernel.take(uring::Op::accept);
-  }
-  LoopFixture(const LoopFixture&) = delete;
-  LoopFixture& operator=(const LoopFixture&) = delete;
-  ~LoopFixture() { stop(); }
+  ScriptedLoop(const ScriptedLoop&) = delete;
+  ScriptedLoop& operator=(const ScriptedLoop&) = delete;
 
   /// One lap; its SQEs go out with the next, so a second one submits them.
   void lap() {
-    running = loop.lap();
-    if (running) running = loop.lap();
+    running = running && loop.lap();
+    running = running && loop.lap();
   }
 
-  /// Accepts descriptor `fd`, whose receive is then armed.
+  /// Accepts descriptor `fd`, whose receive is then armed. There must be a listener.
   Request connect(int fd) {
     kernel.complete(*accept, fd, IORING_CQE_F_MORE);
     lap();
@@ -101,14 +101,42 @@ class LoopFixture {
     }
   }
 
+  /// What was logged above debug since the last of them was made.
+  static inline std::vector<std::string> logged;
+
   ScriptKernel kernel;
   Notebook notebook;
   StopCounter owner;
-  base::Log log{LogLevel::off, nullptr};
+  base::Log log{LogLevel::info, [](LogLevel, std::string_view line) { logged.emplace_back(line); }};
   Options options;
   loop::Loop loop;
+  std::error_code opened;
   std::optional<Request> accept;
   bool running = true;
+
+ protected:
+  explicit ScriptedLoop(const Options& given, bool balanced = false)
+      : options{given}, loop{{kernel, notebook, options, log, owner}, 0, balanced} {
+    logged.clear();
+  }
+  ~ScriptedLoop() { stop(); }
+
+  void open() {
+    opened = loop.open();
+    lap();
+    accept = kernel.take(uring::Op::accept);
+  }
+};
+
+/// A loop with one listener on descriptor 10, or, with `balanced`, none.
+class LoopFixture : public ScriptedLoop {
+ public:
+  explicit LoopFixture(const Options& given = {}, bool balanced = false, int signal_fd = -1)
+      : ScriptedLoop{given, balanced} {
+    if (!balanced) loop.add_listener(listener);
+    if (signal_fd >= 0) loop.watch_signals(signal_fd);
+    open();
+  }
 };
 
 /// The list of words, for CHECK.
