@@ -34,10 +34,10 @@ class SocketRef {
   SocketRef(LoopRef loop, std::uint32_t index) noexcept;
 
   /// Sends a copy of `bytes` as one datagram. `done` gets an empty code when the kernel has taken it (which
-  /// does not mean that anybody receives it), `Error::closed` when the socket is closed,
-  /// `Error::engine_stopped` when it could not leave within `Options::stop_timeout`, else what
-  /// `Datagram::send_to` answers or sendmsg(2) does: EMSGSIZE, ENETUNREACH, EPERM. No failure closes the
-  /// socket. Any thread. Source: gnet SendTo, AsyncWrite.
+  /// does not mean that anybody receives it), `Error::closed` when the socket is closed or about to be (the
+  /// engine stops, and the socket's loop has no connection left), `Error::engine_stopped` when it could not
+  /// leave within `Options::stop_timeout`, else what `Datagram::send_to` answers or sendmsg(2) does:
+  /// EMSGSIZE, ENETUNREACH, EPERM. No failure closes the socket. Any thread. Source: gnet SendTo, AsyncWrite.
   ///
   /// Example: `socket.send_to("tick", subscriber, [](std::error_code error) { if (error) forget(); });`
   void send_to(Bytes bytes, const Address& to, Done done = nullptr) const;

@@ -28,19 +28,25 @@ void DatagramSocket::begin_close() noexcept {
   resume_at_ = 0;  // Nobody waits for the end of the pause any more.
 }
 
+void DatagramSocket::end_queueing() noexcept {
+  RINGWIRE_ASSERT(draining_);
+  queueing_ended_ = true;
+}
+
 void DatagramSocket::give_up() noexcept {
   RINGWIRE_ASSERT(draining_);
-  given_up_ = true;
+  queueing_ended_ = given_up_ = true;
   while (Outgoing* datagram = queued_.pop_front()) answer(*datagram, Error::engine_stopped);
 }
 
-bool DatagramSocket::wants_close(bool alone) const noexcept {
+bool DatagramSocket::wants_close() const noexcept {
   if (!draining_ || fd_ < 0 || close_armed_ || cancel_armed_) return false;
-  return given_up_ || (alone && queued_.empty() && in_flight_ == 0);
+  return given_up_ || (queueing_ended_ && queued_.empty() && in_flight_ == 0);
 }
 
 void DatagramSocket::arm_close(uring::Ring& ring) noexcept {
   RINGWIRE_ASSERT(draining_);
+  RINGWIRE_ASSERT(queueing_ended_);
   RINGWIRE_ASSERT(queued_.empty());
   RINGWIRE_ASSERT(!close_armed_);
   RINGWIRE_ASSERT(!cancel_armed_);

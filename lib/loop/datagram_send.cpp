@@ -35,7 +35,7 @@ Outgoing::Outgoing(std::uint32_t slot_, std::uint32_t generation_, std::uint32_t
 }
 
 std::error_code DatagramSocket::queue(Bytes bytes, const Address& to, Done&& done) noexcept {
-  if (given_up_ || close_armed_ || fd_ < 0) return Error::closed;
+  if (queueing_ended_ || fd_ < 0) return Error::closed;
   if (to.family == Address::Family::none)
     return std::make_error_code(std::errc::destination_address_required);
   if (bytes.size() > datagram_size_most) return std::make_error_code(std::errc::message_size);

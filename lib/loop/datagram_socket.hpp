@@ -1,8 +1,8 @@
 // One datagram socket on a ring: a multishot recvmsg in, sends out, and a close that waits for both.
 //
-//        begin_close            all is sent, and nobody is left who might send
-//   open ──────────▶ draining ─────────────────────────────────────────────▶ ending ──────▶ closed
-//                        └─────────── give_up: what is queued is dropped ─────▲   nothing armed
+//        begin_close            end_queueing, and all is sent
+//   open ──────────▶ draining ─────────────────────────────────▶ ending ──────▶ closed
+//                        └───── give_up: what is queued is dropped ──▲   nothing armed
 //
 // As with a connection, `arm_x` lends and `on_x` takes back. Unlike one, nothing the network does closes it.
 // Invariant: while an operation is armed the kernel may use this object, its buffers and its datagrams.
@@ -117,10 +117,15 @@ class DatagramSocket {
   // datagram_close.cpp
   /// Decides to close: nothing more is received, what is queued is sent.
   void begin_close() noexcept;
-  /// Patience has ended: what is queued is dropped.
+  /// Nobody of the loop's is left who might send: no more is taken, or a busy sender on another thread could
+  /// keep it open. Any number of times.
+  void end_queueing() noexcept;
+  /// Does it still take what is to be sent?
+  [[nodiscard]] bool is_queueing() const noexcept { return !queueing_ended_; }
+  /// Patience has ended: what is queued is dropped, and no more is taken.
   void give_up() noexcept;
-  /// Should the close be armed? `alone`: no connection is left that might send through it.
-  [[nodiscard]] bool wants_close(bool alone) const noexcept;
+  /// Should the close be armed?
+  [[nodiscard]] bool wants_close() const noexcept;
   /// Cancels what is armed and closes the descriptor, in one chain.
   void arm_close(uring::Ring& ring) noexcept;
   /// The cancel is done; what it cancelled answers for itself.
@@ -151,6 +156,7 @@ class DatagramSocket {
   bool cancel_armed_ = false;
   bool close_armed_ = false;
   bool draining_ = false;
+  bool queueing_ended_ = false;
   bool given_up_ = false;
   bool complained_ = false;  // A failing receive is logged once.
   kernel::Nanoseconds resume_at_ = 0;

@@ -60,17 +60,16 @@ void Datagrams::dispatch(const uring::Completion& done, kernel::Nanoseconds now)
   }
 }
 
-bool Datagrams::flush(uring::Ring& ring, kernel::Nanoseconds now, bool alone) noexcept {
+bool Datagrams::flush(uring::Ring& ring, kernel::Nanoseconds now) noexcept {
   if (sockets_.empty()) return true;
   RINGWIRE_ASSERT(pool_.held_count() == 0, "{} datagram buffers were not given back", pool_.held_count());
   pool_.publish();
   return std::all_of(sockets_.begin(), sockets_.end(),
-                     [&](DatagramSocket& socket) { return flush_socket(socket, ring, now, alone); });
+                     [&](DatagramSocket& socket) { return flush_socket(socket, ring, now); });
 }
 
-bool Datagrams::flush_socket(DatagramSocket& socket, uring::Ring& ring, kernel::Nanoseconds now,
-                             bool alone) noexcept {
-  if (socket.wants_close(alone)) {
+bool Datagrams::flush_socket(DatagramSocket& socket, uring::Ring& ring, kernel::Nanoseconds now) noexcept {
+  if (socket.wants_close()) {
     if (!ring.make_room(2)) return false;
     socket.arm_close(ring);
     return true;
@@ -86,10 +85,9 @@ bool Datagrams::flush_socket(DatagramSocket& socket, uring::Ring& ring, kernel::
   return true;
 }
 
-bool Datagrams::is_due(kernel::Nanoseconds now, bool alone) const noexcept {
+bool Datagrams::is_due(kernel::Nanoseconds now) const noexcept {
   return std::any_of(sockets_.begin(), sockets_.end(), [&](const DatagramSocket& socket) {
-    return socket.wants_close(alone) || socket.wants_send() ||
-           (socket.resume_at() == 0 && socket.wants_recv(now));
+    return socket.wants_close() || socket.wants_send() || (socket.resume_at() == 0 && socket.wants_recv(now));
   });
 }
 
@@ -112,6 +110,15 @@ void Datagrams::count(const uring::Received& received) noexcept {
 
 void Datagrams::begin_close() noexcept {
   for (DatagramSocket& socket : sockets_) socket.begin_close();
+}
+
+void Datagrams::end_queueing() noexcept {
+  for (DatagramSocket& socket : sockets_) socket.end_queueing();
+}
+
+bool Datagrams::is_queueing() const noexcept {
+  return std::any_of(sockets_.begin(), sockets_.end(),
+                     [](const DatagramSocket& socket) { return socket.is_queueing(); });
 }
 
 void Datagrams::give_up() noexcept {

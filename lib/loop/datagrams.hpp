@@ -33,10 +33,10 @@ class Datagrams {
 
   /// A completion of one of its operations.
   void dispatch(const uring::Completion& done, kernel::Nanoseconds now) noexcept;
-  /// Arms what is due. False when the ring had no room: it is still due. `alone`: no connection is left.
-  [[nodiscard]] bool flush(uring::Ring& ring, kernel::Nanoseconds now, bool alone) noexcept;
+  /// Arms what is due. False when the ring had no room: it is still due.
+  [[nodiscard]] bool flush(uring::Ring& ring, kernel::Nanoseconds now) noexcept;
   /// Would `flush` arm something? Then the loop must not wait.
-  [[nodiscard]] bool is_due(kernel::Nanoseconds now, bool alone) const noexcept;
+  [[nodiscard]] bool is_due(kernel::Nanoseconds now) const noexcept;
   /// When the first pause of a receive ends; UINT64_MAX when none pauses.
   [[nodiscard]] kernel::Nanoseconds first_resume() const noexcept;
 
@@ -53,8 +53,12 @@ class Datagrams {
   /// Its callback has been called.
   void release(Outgoing& datagram) noexcept { shared_.outgoing.release(datagram.slot); }
 
-  /// Receives no more, and closes each socket once it has sent what it has.
+  /// Receives no more, and closes each socket once it has sent what it has and `end_queueing` was called.
   void begin_close() noexcept;
+  /// No connection is left that might send: takes no more.
+  void end_queueing() noexcept;
+  /// Does a socket still take what is to be sent?
+  [[nodiscard]] bool is_queueing() const noexcept;
   /// Drops what is queued, so that they close now.
   void give_up() noexcept;
   /// Is every socket closed, with nothing lent?
@@ -68,8 +72,8 @@ class Datagrams {
   [[nodiscard]] DatagramCounts counts() const noexcept;
 
  private:
-  [[nodiscard]] static bool flush_socket(DatagramSocket& socket, uring::Ring& ring, kernel::Nanoseconds now,
-                                         bool alone) noexcept;
+  [[nodiscard]] static bool flush_socket(DatagramSocket& socket, uring::Ring& ring,
+                                         kernel::Nanoseconds now) noexcept;
 
   // Written by the loop, read by all.
   struct Published {

@@ -12,7 +12,9 @@ void Loop::flush() noexcept {
   pool_.publish();
   queue_full_ = false;
   if (!entrance_.flush(ring_, shared_.now)) queue_full_ = true;
-  if (!datagrams_.flush(ring_, shared_.now, stopping_ && is_alone())) queue_full_ = true;
+  // Not before: what a connection's last event has posted is read in the lap after it.
+  if (stopping_ && is_alone()) datagrams_.end_queueing();
+  if (!datagrams_.flush(ring_, shared_.now)) queue_full_ = true;
   flush_dialing();
   // Two SQEs are the most a connection needs, and a linked pair must go out in one submit.
   while (!shared_.due.empty() && make_room(2)) {

@@ -115,10 +115,10 @@ void Loop::close() noexcept {
 bool Loop::has_work() const noexcept {
   return more_completions_ || queue_full_ || ring_.has_overflow() || mailbox_->has_mail() ||
          mailbox_->timers().has_news() || !shared_.due.empty() || !shared_.news.empty() || !gone_.empty() ||
-         stop_requested_.load(std::memory_order_relaxed) != stopping_ ||
-         datagrams_.is_due(shared_.now, stopping_ && is_alone()) ||
-         (stopping_ && is_empty() &&
-          !cancel_all_armed_);  // The last connection left; what the loop armed is next.
+         stop_requested_.load(std::memory_order_relaxed) != stopping_ || datagrams_.is_due(shared_.now) ||
+         // The last connection left: datagram sockets close next, then what the loop armed.
+         (stopping_ && is_alone() && datagrams_.is_queueing()) ||
+         (stopping_ && is_empty() && !cancel_all_armed_);
 }
 
 void Loop::submit_and_wait() noexcept {

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
+#include <vector>
 
 namespace ringwire::test {
 namespace {
@@ -45,38 +47,79 @@ TEST_CASE("what is queued leaves before the socket closes", "[datagram]") {
   const auto sends = at.take_all(Op::datagram_send);
   REQUIRE(sends.size() == 1);
   CHECK(at.take_all(Op::datagram_close).size() == 1);  // The other one has nothing to send.
-  CHECK_FALSE(at.send("one more"));
+  CHECK(at.send("too late") == Error::closed);
   at.kernel.complete(sends[0], 4);
   at.lap();
-  const auto more = at.take_all(Op::datagram_send);
-  REQUIRE(more.size() == 1);
-  at.kernel.complete(more[0], 8);
-  at.lap();
   CHECK(at.take_all(Op::datagram_close).size() == 1);
-  CHECK(at.send("too late") == Error::closed);
-  CHECK(at.notebook.events == Words{"last:sent", "one more:sent"});
+  CHECK(at.notebook.events == Words{"last:sent"});
+}
+
+TEST_CASE("another thread that sends without end does not hold up the stop", "[datagram]") {
+  std::vector<std::error_code> answers;
+  DatagramFixture at;
+  const auto send = [&] {
+    at.socket().ref().send_to("x", local(5), [&](std::error_code error) { answers.push_back(error); });
+  };
+  send();
+  at.loop.request_stop();
+  for (int round = 0; round < 10 && at.running; ++round) {
+    send();
+    at.lap();
+    for (const Request& request : at.take_all(Op::datagram_send)) at.kernel.complete(request, 1);
+    if (round > 0) at.kernel.cancel_outstanding();
+  }
+  CHECK_FALSE(at.running);  // Though its time is not up.
+  REQUIRE(answers.size() > 2);
+  CHECK(std::count(answers.begin(), answers.end(), std::error_code{}) == 2);  // Those of the first lap.
+  CHECK(answers.back() == Error::closed);
 }
 
 TEST_CASE("sockets stay open for sending while a connection is left", "[datagram]") {
-  LoopFixture at;  // Without datagrams, for the order of things: it ends when its connection has.
-  CHECK(at.loop.datagrams().is_closed());
-  DatagramFixture with;
-  CHECK_FALSE(with.socket().wants_close(true));
-  with.socket().begin_close();
-  CHECK_FALSE(with.socket().wants_close(false));
-  CHECK(with.socket().wants_close(true));
-  with.loop.datagrams().find(1)->begin_close();
-  with.loop.datagrams().give_up();
-  while (with.socket().wants_close(false)) {
-    REQUIRE(with.loop.datagrams().is_due(0, false));
-    with.lap();
-  }
-  for (int round = 0; round < 5; ++round) {
-    with.kernel.cancel_outstanding();
-    with.lap();
-  }
-  CHECK(with.loop.datagrams().is_closed());
-  with.running = false;
+  DatagramFixture at{DatagramFixture::small(), true};
+  at.notebook.drain = [](Conn&) { return Action::none; };
+  at.notebook.close = [&](Conn&, std::error_code) {
+    at.socket().ref().send_to("it has left", local(5));
+    return Action::none;
+  };
+  const Request recv = at.connect(30);
+  at.loop.request_stop();
+  at.lap();
+  CHECK_FALSE(at.send("still there"));
+  at.lap();
+  const auto sends = at.take_all(Op::datagram_send);
+  REQUIRE(sends.size() == 1);
+  at.kernel.complete(sends[0], 11);
+  at.lap();
+  CHECK(at.take_all(Op::datagram_close).empty());
+
+  at.kernel.complete(recv, -ECONNRESET);
+  at.lap();
+  at.kernel.complete(at.kernel.take(Op::close).value(), 0);
+  at.lap();
+  at.lap();
+  const auto last = at.take_all(Op::datagram_send);
+  REQUIRE(last.size() == 1);
+  CHECK(ScriptKernel::content(last[0]) == "it has left");
+  CHECK(at.take_all(Op::datagram_close).size() == 1);  // The other one has nothing to send.
+  at.kernel.complete(last[0], 11);
+  at.lap();
+  CHECK(at.take_all(Op::datagram_close).size() == 1);
+}
+
+TEST_CASE("a loop that has become alone closes its sockets without being woken", "[datagram]") {
+  DatagramFixture at{DatagramFixture::small(), true};
+  const Request recv = at.connect(30);
+  at.notebook.drain = [](Conn&) { return Action::none; };
+  at.loop.request_stop();
+  at.lap();
+  at.kernel.complete(recv, -ECONNRESET);
+  at.lap();
+  at.kernel.complete(at.kernel.take(Op::close).value(), 0);
+  at.kernel.waits.clear();
+  at.lap();
+  CHECK(at.kernel.waits.size() == 1);  // The first of two laps took the end, the second did not sleep.
+  at.lap();
+  CHECK(at.take_all(Op::datagram_close).size() == 2);
 }
 
 TEST_CASE("when patience ends what is queued is dropped, what is under way is cancelled", "[datagram]") {

@@ -7,8 +7,10 @@
 #include "tests/support/server.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <memory>
+#include <thread>
 
 namespace ringwire::test {
 namespace {
@@ -160,6 +162,27 @@ TEST_CASE("what is queued when the engine stops is sent first") {
     CHECK(*answers == 50);
     for (int count = 0; count < 50; ++count) REQUIRE(client.receive() == "last words");
   }
+}
+
+TEST_CASE("who sends without end does not hold up the stop") {
+  RecordingHandler handler;
+  Options options = quiet();
+  options.stop_timeout = std::chrono::hours{1};
+  TestServer server{handler, options, one_address};
+  REQUIRE(server.addresses().size() == 1);
+  const SocketRef socket = server.engine().socket(0);
+  const DatagramClient client{server.address()};
+  const auto closed = std::make_shared<std::atomic<bool>>(false);
+  std::thread busy{[&] {
+    while (!*closed) {
+      socket.send_to("again", client.address(), [closed](std::error_code error) {
+        if (error == Error::closed) *closed = true;
+      });
+    }
+  }};
+  CHECK(client.receive() == "again");
+  CHECK_FALSE(server.stop());
+  busy.join();
 }
 
 TEST_CASE("a handle outlives its engine, and answers that the socket is closed") {
