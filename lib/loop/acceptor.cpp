@@ -5,14 +5,13 @@
 #include "lib/base/error.hpp"
 #include "lib/uring/prep.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <utility>
 
 namespace ringwire::loop {
 
 bool Acceptor::wants_accept(kernel::Nanoseconds now) const noexcept {
-  return !accept_armed_ && !closing_ && !broken_ && waiting_fd_ < 0 && now >= resume_at_;
+  return !accept_armed_ && !closing_ && !broken_ && waiting_fd_ < 0 && pause_.is_over(now);
 }
 
 void Acceptor::arm_accept(uring::Ring& ring) noexcept {
@@ -27,7 +26,7 @@ void Acceptor::arm_accept(uring::Ring& ring) noexcept {
     uring::prep_accept_multishot(sqe, fd_);
   }
   accept_armed_ = true;
-  resume_at_ = 0;
+  pause_.end();
 }
 
 int Acceptor::on_accept(const uring::Completion& done, kernel::Nanoseconds now) noexcept {
@@ -35,7 +34,7 @@ int Acceptor::on_accept(const uring::Completion& done, kernel::Nanoseconds now) 
 
   if (!done.has_more()) accept_armed_ = false;
   if (done.res >= 0) {
-    pause_ = pause_min;
+    pause_.forget();
     return done.res;
   }
 
@@ -49,9 +48,9 @@ int Acceptor::on_accept(const uring::Completion& done, kernel::Nanoseconds now) 
       // The client stays in the backlog. Trying again at once would spin; trying again late costs it a
       // moment. A listener that closes does not try again, and nobody may wait for it.
       if (closing_) break;
-      resume_at_ = now + pause_;
-      log_.debug("accept paused for {} ms: {}", pause_ / 1'000'000, base::to_error(done.res).message());
-      pause_ = std::min(pause_ * 2, pause_max);
+      pause_.begin(now);
+      log_.debug("accept paused for {} ms: {}", (pause_.until() - now) / 1'000'000,
+                 base::to_error(done.res).message());
       break;
     case EBADF:
     case EINVAL:
@@ -82,7 +81,7 @@ int Acceptor::take_waiting() noexcept {
 void Acceptor::begin_close() noexcept {
   RINGWIRE_ASSERT(!closing_);
   closing_ = true;
-  resume_at_ = 0;  // Nobody waits for the end of the pause any more.
+  pause_.end();  // Nobody waits for the end of the pause any more.
 }
 
 bool Acceptor::wants_cancel() const noexcept {
@@ -153,7 +152,7 @@ bool Acceptor::flush(uring::Ring& ring, kernel::Nanoseconds now, bool may_accept
     if (!ring.make_room(1)) return false;
     arm_close(ring);
   } else if (wants_accept(now)) {
-    resume_at_ = 0;  // The pause is over; nobody wakes for it again, though there may be no room to accept.
+    pause_.end();  // Nobody wakes for it again, though there may be no room to accept.
     if (!may_accept) return true;
     if (!ring.make_room(1)) return false;
     arm_accept(ring);

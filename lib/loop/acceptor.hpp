@@ -8,6 +8,7 @@
 
 #include "lib/base/log.hpp"
 #include "lib/kernel/kernel.hpp"
+#include "lib/loop/pause.hpp"
 #include "lib/uring/ring.hpp"
 
 #include <cstdint>
@@ -23,9 +24,6 @@ struct Manner {
 /// Accepts connections on one listening socket, which it owns from now on.
 class Acceptor {
  public:
-  /// First and longest pause after accept ran out of descriptors or memory; each further one doubles.
-  static constexpr kernel::Nanoseconds pause_min = 10'000'000;
-  static constexpr kernel::Nanoseconds pause_max = 100'000'000;
   /// Clients that a last look takes at most: the longest backlog there usually is.
   static constexpr int looks_max = 65'536;
 
@@ -84,7 +82,7 @@ class Acceptor {
   [[nodiscard]] bool flush(uring::Ring& ring, kernel::Nanoseconds now, bool may_accept) noexcept;
 
   /// When a pause ends; 0 when there is none.
-  [[nodiscard]] kernel::Nanoseconds resume_at() const noexcept { return resume_at_; }
+  [[nodiscard]] kernel::Nanoseconds resume_at() const noexcept { return pause_.until(); }
 
  private:
   [[nodiscard]] uring::Token token(uring::Op op) const noexcept { return {op, 0, index_}; }
@@ -101,8 +99,7 @@ class Acceptor {
   bool close_armed_ = false;
   bool closing_ = false;
   bool broken_ = false;  // accept(2) said that it will never work.
-  kernel::Nanoseconds resume_at_ = 0;
-  kernel::Nanoseconds pause_ = pause_min;
+  Pause pause_;          // Accept ran out of descriptors or memory.
 };
 
 }  // namespace ringwire::loop

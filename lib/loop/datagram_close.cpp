@@ -25,7 +25,7 @@ DatagramSocket::~DatagramSocket() {
 void DatagramSocket::begin_close() noexcept {
   RINGWIRE_ASSERT(!draining_);
   draining_ = true;
-  resume_at_ = 0;  // Nobody waits for the end of the pause any more.
+  pause_.end();  // Nobody waits for the end of the pause any more.
 }
 
 void DatagramSocket::end_queueing() noexcept {

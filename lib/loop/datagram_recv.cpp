@@ -5,13 +5,12 @@
 #include "lib/uring/prep.hpp"
 #include "lib/uring/received.hpp"
 
-#include <algorithm>
 #include <cerrno>
 
 namespace ringwire::loop {
 
 bool DatagramSocket::wants_recv(kernel::Nanoseconds now) const noexcept {
-  return !recv_armed_ && !draining_ && now >= resume_at_;
+  return !recv_armed_ && !draining_ && pause_.is_over(now);
 }
 
 void DatagramSocket::arm_recv(uring::Ring& ring) noexcept {
@@ -23,7 +22,7 @@ void DatagramSocket::arm_recv(uring::Ring& ring) noexcept {
   uring::prep_recvmsg_multishot(ring.next_sqe(token(uring::Op::datagram_recv)), fd_, recv_shape_,
                                 shared_.pool.bgid());
   recv_armed_ = true;
-  resume_at_ = 0;
+  pause_.end();
 }
 
 void DatagramSocket::on_recv(const uring::Completion& done, kernel::Nanoseconds now) noexcept {
@@ -34,7 +33,7 @@ void DatagramSocket::on_recv(const uring::Completion& done, kernel::Nanoseconds 
   if (done.has_buffer()) shared_.pool.take(done.bid());
   if (done.res > 0) {
     RINGWIRE_ASSERT(done.has_buffer());
-    pause_ = pause_min;
+    pause_.forget();
     if (draining_) return shared_.pool.give_back(done.bid());
     RINGWIRE_ASSERT(shared_.incoming.size() < shared_.pool.count());
     shared_.incoming.push_back({index_, static_cast<std::uint32_t>(done.res), done.bid()});
@@ -58,13 +57,12 @@ void DatagramSocket::on_recv(const uring::Completion& done, kernel::Nanoseconds 
 // Whatever the reason is, it may hold: trying again at once would spin. The datagrams wait in the socket.
 void DatagramSocket::pause(std::int32_t res, kernel::Nanoseconds now) noexcept {
   if (draining_) return;
-  resume_at_ = now + pause_;
+  pause_.begin(now);
   if (!complained_) {
     complained_ = true;
     shared_.log.warn("receiving on {} failed: {}; it is tried again", local_.to_string(),
                      base::to_error(res).message());
   }
-  pause_ = std::min(pause_ * 2, pause_max);
 }
 
 }  // namespace ringwire::loop

@@ -17,6 +17,7 @@
 #include "lib/base/log.hpp"
 #include "lib/base/slots.hpp"
 #include "lib/kernel/kernel.hpp"
+#include "lib/loop/pause.hpp"
 #include "lib/uring/pool.hpp"
 #include "lib/uring/ring.hpp"
 
@@ -76,9 +77,6 @@ struct DatagramShared {
 /// One bound socket, which it owns from now on. It never moves.
 class DatagramSocket {
  public:
-  /// First and longest pause after a receive failed for a reason that may still hold; each one doubles.
-  static constexpr kernel::Nanoseconds pause_min = 10'000'000;
-  static constexpr kernel::Nanoseconds pause_max = 100'000'000;
   /// Datagrams the kernel is given at once.
   static constexpr std::size_t in_flight_max = 256;
   /// What a waiting datagram counts beside its bytes.
@@ -102,7 +100,7 @@ class DatagramSocket {
   /// Takes back a datagram, or the receive itself.
   void on_recv(const uring::Completion& done, kernel::Nanoseconds now) noexcept;
   /// When a pause ends; 0 when there is none.
-  [[nodiscard]] kernel::Nanoseconds resume_at() const noexcept { return resume_at_; }
+  [[nodiscard]] kernel::Nanoseconds resume_at() const noexcept { return pause_.until(); }
 
   // datagram_send.cpp
   /// Queues a copy of `bytes`; answers why not. `done` is taken only if it is queued.
@@ -159,8 +157,7 @@ class DatagramSocket {
   bool queueing_ended_ = false;
   bool given_up_ = false;
   bool complained_ = false;  // A failing receive is logged once.
-  kernel::Nanoseconds resume_at_ = 0;
-  kernel::Nanoseconds pause_ = pause_min;
+  Pause pause_;                          // A receive failed for a reason that may still hold.
   std::size_t in_flight_ = 0;            // Datagrams the kernel has.
   std::size_t outbound_size_ = 0;        // Of those and of the waiting, envelopes included.
   base::List<Outgoing, Queued> queued_;  // Those that wait.

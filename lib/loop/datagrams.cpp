@@ -92,11 +92,7 @@ bool Datagrams::is_due(kernel::Nanoseconds now) const noexcept {
 }
 
 kernel::Nanoseconds Datagrams::first_resume() const noexcept {
-  kernel::Nanoseconds first = UINT64_MAX;
-  for (const DatagramSocket& socket : sockets_) {
-    if (socket.resume_at() != 0) first = std::min(first, socket.resume_at());
-  }
-  return first;
+  return first_resume_of(sockets_);
 }
 
 uring::Received Datagrams::read(const Incoming& incoming) const noexcept {

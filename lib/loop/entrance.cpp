@@ -87,11 +87,7 @@ bool Entrance::flush(uring::Ring& ring, kernel::Nanoseconds now) noexcept {
 }
 
 kernel::Nanoseconds Entrance::first_resume() const noexcept {
-  kernel::Nanoseconds first = UINT64_MAX;
-  for (const Acceptor& acceptor : acceptors_) {
-    if (acceptor.resume_at() != 0) first = std::min(first, acceptor.resume_at());
-  }
-  return first;
+  return first_resume_of(acceptors_);
 }
 
 void Entrance::begin_close() noexcept {

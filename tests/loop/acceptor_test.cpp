@@ -5,6 +5,7 @@
 #include "tests/support/catch.hpp"
 
 using ringwire::loop::Acceptor;
+using ringwire::loop::Pause;
 using ringwire::test::LoopFixture;
 using ringwire::test::Request;
 using ringwire::uring::Op;
@@ -26,9 +27,9 @@ TEST_CASE("accept without descriptors, memory or permission pauses, does not spi
     at.lap();
     CHECK_FALSE(at.kernel.take(Op::accept));
     REQUIRE_FALSE(at.kernel.waits.empty());
-    CHECK(at.kernel.waits.back() == static_cast<std::int64_t>(Acceptor::pause_min));
+    CHECK(at.kernel.waits.back() == static_cast<std::int64_t>(Pause::length_min));
 
-    at.kernel.time += Acceptor::pause_min;
+    at.kernel.time += Pause::length_min;
     at.lap();
     CHECK(at.kernel.take(Op::accept));
   }
@@ -52,7 +53,7 @@ TEST_CASE("pauses double up to a tenth of a second, and shrink after a success",
   CHECK(pauses == std::vector<ringwire::kernel::Nanoseconds>{10, 20, 40, 80, 100, 100});
   CHECK(answer(33) == 33);
   CHECK(answer(-EMFILE) == -1);
-  CHECK(acceptor.resume_at() == Acceptor::pause_min);
+  CHECK(acceptor.resume_at() == Pause::length_min);
 }
 
 TEST_CASE("a listener that closes does not pause: its loop would wake for nothing until it ends",
@@ -153,8 +154,8 @@ TEST_CASE("an acceptor that may not accept now arms nothing, and is no reason to
   acceptor.arm_accept(ring);
   CHECK(acceptor.on_accept({{Op::accept, 0, 0}, -EMFILE, 0}, 0) == -1);
   CHECK(acceptor.flush(ring, 0, false));
-  CHECK(acceptor.resume_at() == Acceptor::pause_min);
-  CHECK(acceptor.flush(ring, Acceptor::pause_min, false));
+  CHECK(acceptor.resume_at() == Pause::length_min);
+  CHECK(acceptor.flush(ring, Pause::length_min, false));
   CHECK(acceptor.resume_at() == 0);
   CHECK(acceptor.wants_accept(0));
   CHECK(acceptor.flush(ring, 0, true));

@@ -9,7 +9,7 @@
 namespace ringwire::test {
 namespace {
 
-using loop::DatagramSocket;
+using loop::Pause;
 using uring::Op;
 
 TEST_CASE("each socket has a receive, with room for a name, from a group of its own", "[datagram]") {
@@ -62,8 +62,8 @@ TEST_CASE("a receive that fails pauses, does not spin, and goes on", "[datagram]
     at.lap();
     CHECK(at.take_all(Op::datagram_recv).empty());
     REQUIRE_FALSE(at.kernel.waits.empty());
-    CHECK(at.kernel.waits.back() == static_cast<std::int64_t>(DatagramSocket::pause_min));
-    at.kernel.time += DatagramSocket::pause_min;
+    CHECK(at.kernel.waits.back() == static_cast<std::int64_t>(Pause::length_min));
+    at.kernel.time += Pause::length_min;
     at.lap();
     CHECK(at.take_all(Op::datagram_recv).size() == 1);
   }

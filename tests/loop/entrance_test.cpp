@@ -159,7 +159,7 @@ TEST_CASE("of several pauses the one that ends first counts") {
   for (const std::uint32_t listener : {1U, 0U}) {
     static_cast<void>(at.entrance.on_completion({{Op::accept, 0, listener}, -EMFILE, 0}, 7 + listener));
   }
-  CHECK(at.entrance.first_resume() == Acceptor::pause_min + 7);
+  CHECK(at.entrance.first_resume() == Pause::length_min + 7);
 }
 
 }  // namespace
