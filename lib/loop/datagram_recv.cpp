@@ -10,7 +10,7 @@
 namespace ringwire::loop {
 
 bool DatagramSocket::wants_recv(kernel::Nanoseconds now) const noexcept {
-  return !recv_armed_ && !draining_ && pause_.is_over(now);
+  return !recv_armed_ && !draining_ && !broken_ && pause_.is_over(now);
 }
 
 void DatagramSocket::arm_recv(uring::Ring& ring) noexcept {
@@ -49,19 +49,21 @@ void DatagramSocket::on_recv(const uring::Completion& done, kernel::Nanoseconds 
     case EAGAIN:
     case EINTR:
       return;
+    case EBADF:
+    case ENOTSOCK:
+      // The number is not this socket's any more, and may soon be another's: never again.
+      if (draining_) return;
+      broken_ = true;
+      shared_.log.error("receiving on {} stopped: {}; was the socket closed by other code?",
+                        local_.to_string(), base::to_error(done.res).message());
+      return;
     default:
-      pause(done.res, now);
-  }
-}
-
-// Whatever the reason is, it may hold: trying again at once would spin. The datagrams wait in the socket.
-void DatagramSocket::pause(std::int32_t res, kernel::Nanoseconds now) noexcept {
-  if (draining_) return;
-  pause_.begin(now);
-  if (!complained_) {
-    complained_ = true;
-    shared_.log.warn("receiving on {} failed: {}; it is tried again", local_.to_string(),
-                     base::to_error(res).message());
+      // Whatever the reason is, it may hold: trying again at once would spin. The datagrams wait in the
+      // socket, which, when it closes, does not try again.
+      if (draining_) return;
+      pause_.begin(now);
+      shared_.log.debug("receiving on {} paused for {} ms: {}", local_.to_string(),
+                        (pause_.until() - now) / 1'000'000, base::to_error(done.res).message());
   }
 }
 

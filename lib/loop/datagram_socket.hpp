@@ -143,7 +143,6 @@ class DatagramSocket {
  private:
   [[nodiscard]] uring::Token token(uring::Op op) const noexcept { return {op, 0, index_}; }
   [[nodiscard]] std::error_code acquire(Bytes bytes, const kernel::SocketName& name, Done& done) noexcept;
-  void pause(std::int32_t res, kernel::Nanoseconds now) noexcept;
   void answer(Outgoing& datagram, std::error_code error) noexcept;
 
   DatagramShared& shared_;
@@ -156,7 +155,7 @@ class DatagramSocket {
   bool draining_ = false;
   bool queueing_ended_ = false;
   bool given_up_ = false;
-  bool complained_ = false;  // A failing receive is logged once.
+  bool broken_ = false;                  // recvmsg(2) said that it will never work.
   Pause pause_;                          // A receive failed for a reason that may still hold.
   std::size_t in_flight_ = 0;            // Datagrams the kernel has.
   std::size_t outbound_size_ = 0;        // Of those and of the waiting, envelopes included.

@@ -54,7 +54,7 @@ TEST_CASE("a receive that ends because of the moment is armed again in the same 
 }
 
 TEST_CASE("a receive that fails pauses, does not spin, and goes on", "[datagram]") {
-  for (const int result : {-ENOMEM, -EBADF, -ECONNREFUSED, -EINVAL, -ENETDOWN}) {
+  for (const int result : {-ENOMEM, -ECONNREFUSED, -EINVAL, -EOPNOTSUPP, -ENETDOWN}) {
     DatagramFixture at;
     static_cast<void>(at.take_all(Op::datagram_recv));
     at.kernel.complete(*at.recv, result);
@@ -66,6 +66,25 @@ TEST_CASE("a receive that fails pauses, does not spin, and goes on", "[datagram]
     at.kernel.time += Pause::length_min;
     at.lap();
     CHECK(at.take_all(Op::datagram_recv).size() == 1);
+    CHECK(DatagramFixture::logged.empty());  // Weather.
+  }
+}
+
+TEST_CASE("a receive whose descriptor is not the socket any more is given up, and said once", "[datagram]") {
+  for (const int result : {-EBADF, -ENOTSOCK}) {
+    DatagramFixture at;
+    static_cast<void>(at.take_all(Op::datagram_recv));
+    at.kernel.complete(*at.recv, result);
+    at.lap();
+    at.kernel.time += 10 * Pause::length_max;
+    at.kernel.waits.clear();
+    at.lap();
+    CHECK(at.take_all(Op::datagram_recv).empty());
+    CHECK(at.kernel.waits.size() == 2);  // It sleeps.
+    REQUIRE(DatagramFixture::logged.size() == 1);
+    CHECK_THAT(DatagramFixture::logged[0], contains("127.0.0.1:1000 stopped"));
+    at.stop();
+    CHECK_FALSE(at.running);
   }
 }
 

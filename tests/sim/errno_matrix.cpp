@@ -2,8 +2,9 @@
 // the reactor of it, and every rule of the swarm holds each time. Prints the matrix.
 //
 // The errnos that end a listener for good (EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP of accept) have a rule of
-// their own: nobody is accepted any more, and the engine still stops with nothing left. EBADF of close is no
-// cell: a descriptor closed twice is a bug of ours, and an assertion.
+// their own: nobody is accepted any more, and the engine still stops with nothing left. So have those that
+// end a datagram socket's receiving (EBADF, ENOTSOCK of recvmsg). EBADF of close is no cell: a descriptor
+// closed twice is a bug of ours, and an assertion.
 #include "lib/kernel/sim/errors.hpp"
 #include "tests/sim/swarm.hpp"
 #include "tests/sim/trial.hpp"
@@ -23,6 +24,7 @@ namespace {
 constexpr unsigned wanted = 3;        // Times each errno must reach the reactor.
 constexpr std::uint64_t seeds = 400;  // Tried until it is: some operations are rare.
 constexpr std::array ends_listener{EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP};
+constexpr std::array ends_receiving{EBADF, ENOTSOCK};
 
 // Worlds without other faults, in which this operation occurs.
 Plan plan_of(kernel::sim::Choices& choices, std::uint8_t opcode, std::uint64_t seed, bool datagrams) {
@@ -79,15 +81,15 @@ struct Cell {
 };
 
 // Which operations are meant, where one opcode has several uses.
-enum class Use : std::uint8_t { plain, datagrams, ends_listener };
+enum class Use : std::uint8_t { plain, datagrams, ends_listener, ends_receiving };
 
 Cell fill(std::uint8_t opcode, int error, Use use) {
+  const bool datagrams = use == Use::datagrams || use == Use::ends_receiving;
+  const bool ends = use == Use::ends_listener || use == Use::ends_receiving;
   Cell cell;
   for (std::uint64_t seed = 0; seed < seeds && cell.count < wanted; ++seed) {
     kernel::sim::SeededChoices choices{seed};
-    ForcedSwarm swarm{choices,  plan_of(choices, opcode, seed, use == Use::datagrams),
-                      opcode,   error,
-                      seed % 3, use == Use::ends_listener};
+    ForcedSwarm swarm{choices, plan_of(choices, opcode, seed, datagrams), opcode, error, seed % 3, ends};
     const Outcome outcome = swarm.run();
     if (swarm.world().kernel().faults().was_told()) ++cell.count;
     if (outcome.violation.empty()) continue;
@@ -129,6 +131,8 @@ int print_matrix() {
   bad += print_row("SENDMSG, datagrams", IORING_OP_SENDMSG, sendmsg_row, Use::datagrams);
   cells += static_cast<unsigned>(ends_listener.size());
   bad += print_row("ACCEPT, for good", IORING_OP_ACCEPT, ends_listener, Use::ends_listener);
+  cells += static_cast<unsigned>(ends_receiving.size());
+  bad += print_row("RECVMSG, for good", IORING_OP_RECVMSG, ends_receiving, Use::ends_receiving);
   fmt::print("{} cells; EBADF of CLOSE is an assertion\n{} passed, {} failed\n", cells, cells - bad, bad);
   return bad == 0 ? 0 : 1;
 }
