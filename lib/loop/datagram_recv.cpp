@@ -18,8 +18,7 @@ void DatagramSocket::arm_recv(uring::Ring& ring) noexcept {
   RINGWIRE_ASSERT(!draining_);
   RINGWIRE_ASSERT(fd_ >= 0);
 
-  recv_shape_.msg_namelen = uring::received_name_size;
-  uring::prep_recvmsg_multishot(ring.next_sqe(token(uring::Op::datagram_recv)), fd_, recv_shape_,
+  uring::prep_recvmsg_multishot(ring.next_sqe(token(uring::Op::datagram_recv)), fd_, uring::received_shape,
                                 shared_.pool.bgid());
   recv_armed_ = true;
   pause_.end();

@@ -160,7 +160,6 @@ class DatagramSocket {
   std::size_t in_flight_ = 0;            // Datagrams the kernel has.
   std::size_t outbound_size_ = 0;        // Of those and of the waiting, envelopes included.
   base::List<Outgoing, Queued> queued_;  // Those that wait.
-  msghdr recv_shape_{};                  // How much room a sender's name has.
 };
 
 }  // namespace ringwire::loop

@@ -13,6 +13,7 @@
 #include "lib/kernel/kernel.hpp"
 
 #include <liburing.h>
+#include <sys/socket.h>
 
 #include <cstddef>
 
@@ -20,6 +21,13 @@ namespace ringwire::uring {
 
 /// Room for the sender's name in each buffer: an IPv6 name has 28 bytes.
 inline constexpr std::size_t received_name_size = 32;
+
+/// What a `prep_recvmsg_multishot` is told of that room.
+inline constexpr msghdr received_shape = [] {
+  msghdr shape{};
+  shape.msg_namelen = received_name_size;
+  return shape;
+}();
 
 /// Bytes of a buffer before the payload.
 inline constexpr std::size_t received_head_size = sizeof(io_uring_recvmsg_out) + received_name_size;

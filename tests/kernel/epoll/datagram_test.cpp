@@ -34,11 +34,10 @@ struct Place {
 struct Stage {
   explicit Stage(unsigned buffers = 4) {
     at.lend(1, buffers, uring::received_head_size + payload_max);
-    shape.msg_namelen = uring::received_name_size;
     arm();
   }
   void arm() {
-    uring::prep_recvmsg_multishot(at.sqe(1), ours.socket.fd(), shape, 1);
+    uring::prep_recvmsg_multishot(at.sqe(1), ours.socket.fd(), uring::received_shape, 1);
     REQUIRE(at.poll().empty());
   }
   // What a completion brought; its buffer stays ours.
@@ -49,7 +48,6 @@ struct Stage {
   }
 
   Bench at;
-  msghdr shape{};
   Place ours;
   Place peer;
 };
@@ -86,7 +84,7 @@ TEST_CASE("a datagram of no bytes ends the receive, and those behind it wait", "
   REQUIRE(done.size() == 1);
   CHECK_FALSE(done[0].more());
   CHECK(stage.read(done[0]).payload.empty());
-  uring::prep_recvmsg_multishot(stage.at.sqe(2), stage.ours.socket.fd(), stage.shape, 1);
+  uring::prep_recvmsg_multishot(stage.at.sqe(2), stage.ours.socket.fd(), uring::received_shape, 1);
   CHECK(to_text(stage.read(stage.at.wait(1).at(0)).payload) == "next");
 }
 
@@ -99,7 +97,7 @@ TEST_CASE("without a free buffer the receive ends, and the datagram waits in the
   CHECK(done[1].res == -ENOBUFS);
   CHECK_FALSE(done[1].more());
   stage.at.give_back(done[0].bid());
-  uring::prep_recvmsg_multishot(stage.at.sqe(2), stage.ours.socket.fd(), stage.shape, 1);
+  uring::prep_recvmsg_multishot(stage.at.sqe(2), stage.ours.socket.fd(), uring::received_shape, 1);
   CHECK(to_text(stage.read(stage.at.wait(1).at(0)).payload) == "two");
 }
 
@@ -107,18 +105,16 @@ TEST_CASE("a receive that starts without a buffer ends at once", "[epoll]") {
   Stage stage{1};
   stage.peer.send("one", stage.ours);
   REQUIRE(stage.at.wait(1).size() == 1);
-  uring::prep_recvmsg_multishot(stage.at.sqe(2), stage.peer.socket.fd(), stage.shape, 1);
+  uring::prep_recvmsg_multishot(stage.at.sqe(2), stage.peer.socket.fd(), uring::received_shape, 1);
   CHECK(stage.at.wait(1).at(0).res == -ENOBUFS);
 }
 
 TEST_CASE("a buffer too small for what comes before the payload is EFAULT", "[epoll]") {
   Bench at;
   at.lend(1, 1, uring::received_head_size - 1);
-  msghdr shape{};
-  shape.msg_namelen = uring::received_name_size;
   Place ours;
   const Place peer;
-  uring::prep_recvmsg_multishot(at.sqe(1), ours.socket.fd(), shape, 1);
+  uring::prep_recvmsg_multishot(at.sqe(1), ours.socket.fd(), uring::received_shape, 1);
   peer.send("x", ours);
   CHECK(at.wait(1).at(0).res == -EFAULT);
 }

@@ -163,10 +163,9 @@ struct Stage : SimFixture {
       entries[bid].bid = bid;
     }
     entries[0].resv = 2;
-    shape.msg_namelen = uring::received_name_size;
   }
   void arm(std::uint64_t user_data = 1) {
-    uring::prep_recvmsg_multishot(ring.sqe(user_data), socket, shape, 1);
+    uring::prep_recvmsg_multishot(ring.sqe(user_data), socket, uring::received_shape, 1);
     static_cast<void>(ring.enter());
   }
   void arrive(const std::string& bytes) {
@@ -179,7 +178,6 @@ struct Stage : SimFixture {
   }
 
   int socket = -1;
-  msghdr shape{};
   std::array<io_uring_buf, 2> entries{};
   std::array<std::array<std::byte, uring::received_head_size + 4>, 2> memory{};
 };
@@ -292,7 +290,7 @@ TEST_CASE("a datagram without a name, and one of a socket that fails, are errors
 
 TEST_CASE("a recvmsg on what is no datagram socket is ENOTSOCK", "[datagrams]") {
   Stage at;
-  uring::prep_recvmsg_multishot(at.ring.sqe(1), at.listener, at.shape, 1);
+  uring::prep_recvmsg_multishot(at.ring.sqe(1), at.listener, uring::received_shape, 1);
   static_cast<void>(at.ring.enter());
   at.attempt_all();
   CHECK(at.ring.reap() == Cqes{{1, -ENOTSOCK, 0}});
