@@ -1,5 +1,6 @@
 // Receiving datagrams again and again, each into a buffer laid out as Linux does it: a head, room for the
 // sender's name, the payload.
+#include "lib/kernel/epoll/retry.hpp"
 #include "lib/kernel/epoll/ring.hpp"
 
 #include <sys/socket.h>
@@ -10,15 +11,6 @@
 
 namespace ringwire::kernel::epoll {
 namespace {
-
-template <typename Call>
-ssize_t uninterrupted(Call&& call) noexcept {
-  ssize_t result = 0;
-  do {
-    result = call();
-  } while (result < 0 && errno == EINTR);
-  return result < 0 ? -errno : result;
-}
 
 // Receives one datagram behind the head of `buffer`, and writes the head. Answers the datagram's length, or
 // -errno; `written` is what the buffer has then.

@@ -4,6 +4,7 @@
 #include "lib/kernel/epoll/task.hpp"
 
 #include "lib/base/assert.hpp"
+#include "lib/kernel/epoll/retry.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -19,15 +20,6 @@ namespace {
 template <typename T>
 T* pointer(std::uint64_t address) noexcept {
   return reinterpret_cast<T*>(static_cast<std::uintptr_t>(address));
-}
-
-template <typename Call>
-ssize_t uninterrupted(Call&& call) noexcept {
-  ssize_t result = 0;
-  do {
-    result = call();
-  } while (result < 0 && errno == EINTR);
-  return result;
 }
 
 int send_flags(const Request& request) noexcept {
@@ -68,14 +60,14 @@ void skip(msghdr& message, std::size_t sent) noexcept {
 }
 
 // A failure after some bytes left is told by their number; the next send will learn the reason.
-int failed(const Task& task, int error) noexcept {
-  return task.done > 0 ? static_cast<int>(task.done) : -error;
+int failed(const Task& task, ssize_t result) noexcept {
+  return static_cast<int>(task.done > 0 ? static_cast<ssize_t>(task.done) : result);
 }
 
 std::optional<int> try_send(Task& task) noexcept {
   for (;;) {
     const ssize_t sent = send_piece(task);
-    if (sent < 0) return errno == EAGAIN ? std::nullopt : std::optional{failed(task, errno)};
+    if (sent < 0) return sent == -EAGAIN ? std::nullopt : std::optional{failed(task, sent)};
     task.done += static_cast<std::size_t>(sent);
     if (sent == 0 || task.done == task.request.len || !wants_all(task.request)) {
       return static_cast<int>(task.done);
@@ -89,7 +81,7 @@ std::optional<int> try_sendmsg(Task& task) {
         task.kept != nullptr ? task.kept->message : *pointer<const msghdr>(task.request.addr);
     const std::size_t left = bytes_left(message);
     const ssize_t sent = send_message(task);
-    if (sent < 0) return errno == EAGAIN ? std::nullopt : std::optional{failed(task, errno)};
+    if (sent < 0) return sent == -EAGAIN ? std::nullopt : std::optional{failed(task, sent)};
     task.done += static_cast<std::size_t>(sent);
     if (sent == 0 || static_cast<std::size_t>(sent) == left || !wants_all(task.request)) {
       return static_cast<int>(task.done);
@@ -109,14 +101,12 @@ std::optional<int> try_connect(Task& task) noexcept {
     task.unblocked = (flags & O_NONBLOCK) == 0 && ::fcntl(request.fd, F_SETFL, flags | O_NONBLOCK) == 0;
   }
   // Asked again after an event, a connect under way answers how it ended.
-  const auto result = uninterrupted([&] {
-    return ssize_t{
-        ::connect(request.fd, static_cast<const sockaddr*>(name), static_cast<socklen_t>(request.off))};
+  const int result = uninterrupted([&] {
+    return ::connect(request.fd, static_cast<const sockaddr*>(name), static_cast<socklen_t>(request.off));
   });
-  const int error = result < 0 ? errno : 0;
-  if (error == EINPROGRESS || error == EALREADY) return std::nullopt;
+  if (result == -EINPROGRESS || result == -EALREADY) return std::nullopt;
   restore_blocking(task);
-  return -error;
+  return result;
 }
 
 // Asked first whether it would wait: events and signals have no flag for one call.
@@ -125,8 +115,7 @@ std::optional<int> try_read(Task& task) noexcept {
   if (::poll(&look, 1, 0) == 0) return std::nullopt;
   const ssize_t size = uninterrupted(
       [&] { return ::read(task.request.fd, pointer<void>(task.request.addr), task.request.len); });
-  if (size < 0) return errno == EAGAIN ? std::nullopt : std::optional{-errno};
-  return static_cast<int>(size);
+  return size == -EAGAIN ? std::nullopt : std::optional{static_cast<int>(size)};
 }
 
 }  // namespace
@@ -146,7 +135,7 @@ std::optional<int> try_once(Task& task) {
 }
 
 int cancelled_result(const Task& task) noexcept {
-  return failed(task, ECANCELED);
+  return failed(task, -ECANCELED);
 }
 
 void keep(Task& task) {

@@ -1,5 +1,6 @@
 // Operations that can go on: receive and accept again and again, the rest once more.
 #include "lib/base/assert.hpp"
+#include "lib/kernel/epoll/retry.hpp"
 #include "lib/kernel/epoll/ring.hpp"
 
 #include <sys/socket.h>
@@ -22,20 +23,14 @@ bool is_multishot(const Request& request) noexcept {
 }
 
 ssize_t recv_now(int fd, void* target, std::size_t size, int flags) noexcept {
-  ssize_t result = 0;
-  do {
-    result = ::recv(fd, target, size, flags | MSG_DONTWAIT);
-  } while (result < 0 && errno == EINTR);
-  return result < 0 ? -errno : result;
+  return uninterrupted([&] { return ::recv(fd, target, size, flags | MSG_DONTWAIT); });
 }
 
 int accept_now(const Request& request) noexcept {
-  int result = 0;
-  do {
-    result = ::accept4(request.fd, pointer<sockaddr>(request.addr), pointer<socklen_t>(request.off),
-                       static_cast<int>(request.flags_word));
-  } while (result < 0 && errno == EINTR);
-  return result < 0 ? -errno : result;
+  return uninterrupted([&] {
+    return ::accept4(request.fd, pointer<sockaddr>(request.addr), pointer<socklen_t>(request.off),
+                     static_cast<int>(request.flags_word));
+  });
 }
 
 }  // namespace
