@@ -89,8 +89,9 @@ int SimKernel::bind(int fd, const SocketName& name) noexcept {
   if (name.storage.ss_family == AF_UNIX) return bind_unix(*file, name);
   if (file->datagrams != nullptr) {
     const std::uint16_t port = port_of(name) == 0 ? next_port_++ : port_of(name);
-    file->name = loopback_name(port);
-    return datagrams_.bind(file->datagrams, port);
+    const int result = datagrams_.bind(file->datagrams, port);
+    if (result == 0) file->name = loopback_name(port);
+    return result;
   }
   if (port_of(name) == 0) {
     file->name = loopback_name(next_port_++);
@@ -119,15 +120,13 @@ int SimKernel::set_option(int fd, int level, int name, const void* value, sockle
     if (file->stream != nullptr) file->stream->hurt = true;
     return -EINVAL;
   }
-  if (level == SOL_SOCKET && name == SO_REUSEPORT && file->datagrams != nullptr) {
-    file->datagrams->reuse_port = true;
-  }
   if (level == SOL_SOCKET && name == SO_LINGER && size == sizeof(linger)) {
     const auto& wish = *static_cast<const linger*>(value);
     file->reset_on_close = wish.l_onoff != 0 && wish.l_linger == 0;
   }
   if (level == SOL_SOCKET && name == SO_REUSEPORT && size == sizeof(int)) {
     file->reuse_port = *static_cast<const int*>(value) != 0;
+    if (file->datagrams != nullptr) file->datagrams->reuse_port = file->reuse_port;
   }
   return 0;
 }
@@ -137,9 +136,9 @@ int SimKernel::get_option(int fd, int level, int name, void* value, socklen_t& s
   if (file == nullptr) return -EBADF;
   std::memset(value, 0, size);
   if (level != SOL_SOCKET || size < sizeof(int)) return 0;
-  const bool is_socket = file->kind <= File::Kind::stream;
   int number = 0;
-  if (name == SO_TYPE && is_socket) number = SOCK_STREAM;
+  if (name == SO_TYPE && file->kind <= File::Kind::stream) number = SOCK_STREAM;
+  if (name == SO_TYPE && file->kind == File::Kind::datagram) number = SOCK_DGRAM;
   if (name == SO_ACCEPTCONN && file->kind == File::Kind::listener) number = 1;
   std::memcpy(value, &number, sizeof number);
   return 0;

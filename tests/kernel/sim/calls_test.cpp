@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -87,6 +88,37 @@ TEST_CASE("closing with a linger of 0 resets, with any other it does not", "[cal
     CHECK(at.kernel.close(fd) == 0);
     CHECK(at.client->is_reset(1) == (seconds == 0));
   }
+}
+
+TEST_CASE("a socket knows its type, what is no socket has none", "[calls]") {
+  SimFixture at;
+  const auto type_of = [&](int fd) {
+    int type = -1;
+    socklen_t size = sizeof(type);
+    CHECK(at.kernel.get_option(fd, SOL_SOCKET, SO_TYPE, &type, size) == 0);
+    return type;
+  };
+  CHECK(type_of(at.listener) == SOCK_STREAM);
+  CHECK(type_of(at.accept()) == SOCK_STREAM);
+  CHECK(type_of(at.kernel.open_socket(AF_INET, SOCK_DGRAM, 0)) == SOCK_DGRAM);
+  CHECK(type_of(at.kernel.open_event()) == 0);
+}
+
+TEST_CASE("a datagram socket shares its port when it says so, not when it takes that back", "[calls]") {
+  SimFixture at;
+  const auto bind = [&](std::initializer_list<int> values) {
+    const int fd = at.kernel.open_socket(AF_INET, SOCK_DGRAM, 0);
+    for (const int value : values) {
+      CHECK(at.kernel.set_option(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value)) == 0);
+    }
+    const int result = at.kernel.bind(fd, loopback_name(5));
+    CHECK(local_port(at.kernel, fd) == (result == 0 ? 5 : 0));  // Not bound, it has no name either.
+    return result;
+  };
+  CHECK(bind({1}) == 0);
+  CHECK(bind({1}) == 0);
+  CHECK(bind({1, 0}) == -EADDRINUSE);
+  CHECK(bind({}) == -EADDRINUSE);
 }
 
 TEST_CASE("calls for a descriptor that is not open answer EBADF", "[calls]") {
