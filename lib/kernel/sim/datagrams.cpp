@@ -14,11 +14,6 @@
 #include <utility>
 
 namespace ringwire::kernel::sim {
-namespace {
-
-constexpr unsigned burst_max = 32;  // MULTISHOT_MAX_RETRY
-
-}  // namespace
 
 // ---- the network
 
@@ -99,29 +94,12 @@ void DatagramNet::arrive(Packet packet) {
 
 // ---- the operations
 
-void SimKernel::attempt_recvmsg(Operation& operation) {
-  unsigned count = 0;
-  while (recvmsg_once(operation) && !operation.file->datagrams->queue.empty() && count < burst_max &&
-         faults_.happens(Fault::burst)) {
-    ++count;
-  }
-}
-
 // One datagram; true when the operation goes on.
 bool SimKernel::recvmsg_once(Operation& operation) {
   if (operation.file->datagrams == nullptr) return end(operation, -ENOTSOCK), false;
+  if (end_by_fault(operation, Fault::recv_fails) || ends_empty(operation) || starves(operation)) return false;
   std::deque<Packet>& queue = operation.file->datagrams->queue;
-  if (end_by_fault(operation, Fault::recv_fails)) return false;
-  if (faults_.happens(Fault::recv_ends_empty)) {
-    constexpr std::array errors{-EINTR, -EAGAIN, -ECANCELED};
-    return end(operation, errors[choices_.draw(errors.size())]), false;
-  }
-  SoftRing& queues = *rings_.at(operation.ring_fd).queues;
-  if (queues.buffers_count(operation.request.buf_group) == 0 || faults_.happens(Fault::starved)) {
-    faults_.count_error(IORING_OP_RECVMSG, -ENOBUFS);
-    return end(operation, -ENOBUFS), false;
-  }
-  const SoftBuffer buffer = *queues.take_buffer(operation.request.buf_group);
+  const SoftBuffer buffer = *rings_.at(operation.ring_fd).queues->take_buffer(operation.request.buf_group);
   const Packet packet = std::move(queue.front());
   queue.pop_front();
   const int res = write_datagram(buffer, packet, operation.name_size);

@@ -154,9 +154,9 @@ void SimKernel::attempt(Operation& operation) {
   if (operation.doomed) return end_doomed(operation);
   switch (operation.request.opcode) {
     case IORING_OP_RECV:
-      return attempt_recv(operation);
+      return attempt_receive(operation, &SimKernel::recv_once);
     case IORING_OP_RECVMSG:
-      return attempt_recvmsg(operation);
+      return attempt_receive(operation, &SimKernel::recvmsg_once);
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
       return operation.file->datagrams != nullptr ? attempt_send_datagram(operation)
@@ -276,34 +276,42 @@ void SimKernel::attempt_connect(Operation& operation) {
   end(operation, 0);
 }
 
-void SimKernel::attempt_recv(Operation& operation) {
+void SimKernel::attempt_receive(Operation& operation, bool (SimKernel::*once)(Operation&)) {
   unsigned count = 0;
-  while (recv_once(operation) && operation.file->stream->can_recv(operation.file->side) &&
-         count < burst_max && faults_.happens(Fault::burst)) {
+  while ((this->*once)(operation) && can_move(operation) && count < burst_max &&
+         faults_.happens(Fault::burst)) {
     ++count;
   }
+}
+
+bool SimKernel::ends_empty(Operation& operation) {
+  if (!faults_.happens(Fault::recv_ends_empty)) return false;
+  constexpr std::array errors{-EINTR, -EAGAIN, -ECANCELED};
+  end(operation, errors[choices_.draw(errors.size())]);
+  return true;
+}
+
+bool SimKernel::starves(Operation& operation) {
+  const Request& request = operation.request;
+  const bool has_buffer = rings_.at(operation.ring_fd).queues->buffers_count(request.buf_group) > 0;
+  if (has_buffer && !faults_.happens(Fault::starved)) return false;
+  faults_.count_error(request.opcode, -ENOBUFS);
+  end(operation, -ENOBUFS);
+  return true;
 }
 
 // One buffer's worth; true when the operation goes on.
 bool SimKernel::recv_once(Operation& operation) {
   const File& file = *operation.file;
   if (file.stream == nullptr) return end(operation, -ENOTCONN), false;
-  if (end_by_fault(operation, Fault::recv_fails)) return false;
-  if (faults_.happens(Fault::recv_ends_empty)) {
-    constexpr std::array errors{-EINTR, -EAGAIN, -ECANCELED};
-    return end(operation, errors[choices_.draw(errors.size())]), false;
-  }
-  SoftRing& queues = *rings_.at(operation.ring_fd).queues;
+  if (end_by_fault(operation, Fault::recv_fails) || ends_empty(operation)) return false;
   if (file.stream->arrived(file.side) == 0) {  // FIN or an error: no buffer comes with it.
     std::byte nothing{};
     return end(operation, file.stream->recv(file.side, {&nothing, 1})), false;
   }
-  if (queues.buffers_count(operation.request.buf_group) == 0 || faults_.happens(Fault::starved)) {
-    faults_.count_error(IORING_OP_RECV, -ENOBUFS);
-    return end(operation, -ENOBUFS), false;
-  }
+  if (starves(operation)) return false;
 
-  const SoftBuffer buffer = *queues.take_buffer(operation.request.buf_group);
+  const SoftBuffer buffer = *rings_.at(operation.ring_fd).queues->take_buffer(operation.request.buf_group);
   std::size_t size = std::min<std::size_t>(buffer.size, file.stream->arrived(file.side));
   if (size > 1 && faults_.happens(Fault::short_recv))
     size = 1 + choices_.draw_size(static_cast<std::uint32_t>(size - 1));

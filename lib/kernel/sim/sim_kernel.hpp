@@ -200,7 +200,9 @@ class SimKernel final : public Kernel {
   bool end_by_fault(Operation& operation, Fault fault);
   void attempt_accept(Operation& operation);
   void attempt_connect(Operation& operation);
-  void attempt_recv(Operation& operation);
+  void attempt_receive(Operation& operation, bool (SimKernel::*once)(Operation&));
+  [[nodiscard]] bool ends_empty(Operation& operation);
+  [[nodiscard]] bool starves(Operation& operation);
   bool recv_once(Operation& operation);
   void attempt_send(Operation& operation);
   void attempt_read(Operation& operation);
@@ -208,7 +210,6 @@ class SimKernel final : public Kernel {
   void attempt_message(Operation& operation);
   void break_stream(Operation& operation, int error);
   // datagrams.cpp
-  void attempt_recvmsg(Operation& operation);
   bool recvmsg_once(Operation& operation);
   [[nodiscard]] static int write_datagram(const SoftBuffer& buffer, const Packet& packet,
                                           std::size_t name_size);
