@@ -2,11 +2,10 @@
 #include "lib/net/datagrams.hpp"
 
 #include "lib/base/assert.hpp"
-#include "lib/base/error.hpp"
+#include "lib/net/opening.hpp"
+#include "lib/net/socket.hpp"
 
-#include <fmt/core.h>
-
-#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,29 +13,17 @@
 namespace ringwire::net {
 namespace {
 
-int set_flag(kernel::Kernel& kernel, int fd, int level, int name, bool on) noexcept {
-  const int value = on ? 1 : 0;
-  return kernel.set_option(fd, level, name, &value, sizeof value);
+int share_port(kernel::Kernel& kernel, int fd) noexcept {
+  return set_int_option(kernel, fd, SOL_SOCKET, SO_REUSEPORT, 1);
 }
 
 // A bound socket: its descriptor, or -errno. `shares`: the address has one already.
 int open_at(kernel::Kernel& kernel, const Address& address, bool dual_stack, bool shares) noexcept {
-  const bool ipv6 = address.family == Address::Family::ipv6;
-  const int fd = kernel.open_socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+  const int fd = open_ip_socket(kernel, address, SOCK_DGRAM, dual_stack);
   if (fd < 0) return fd;
-
-  int result = 0;
-  if (ipv6) result = set_flag(kernel, fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual_stack);
-  if (result >= 0 && shares) result = set_flag(kernel, fd, SOL_SOCKET, SO_REUSEPORT, true);
+  int result = shares ? share_port(kernel, fd) : 0;
   if (result >= 0) result = kernel.bind(fd, to_name(address));
-  if (result >= 0) return fd;
-  kernel.close(fd);
-  return result;
-}
-
-// The host lacks this address or this kind of address, so another may do.
-bool is_absent(int result) noexcept {
-  return result == -EAFNOSUPPORT || result == -EADDRNOTAVAIL;
+  return opened(kernel, fd, result);
 }
 
 // The sockets of one address; answers 0, or -errno and has closed them again.
@@ -51,7 +38,7 @@ int open_all(kernel::Kernel& kernel, const Address& address, bool dual_stack, st
     result = kernel.local_name(fds.back(), name);
     bound = to_address(name);
   }
-  if (result >= 0 && count > 1) result = set_flag(kernel, fds.back(), SOL_SOCKET, SO_REUSEPORT, true);
+  if (result >= 0 && count > 1) result = share_port(kernel, fds.back());
   for (std::size_t index = 1; index < count && result >= 0; ++index) {
     result = open_at(kernel, bound, dual_stack, true);
     if (result >= 0) fds.push_back(result);
@@ -72,17 +59,14 @@ std::error_code open_datagram_sockets(kernel::Kernel& kernel, const Endpoint& en
   std::vector<Address> addresses;
   if (auto error = resolve(kernel, endpoint, addresses)) return error;
 
-  const bool dual_stack = endpoint.host.empty() && endpoint.family == Endpoint::Family::any;
+  const bool dual_stack = is_dual_stack(endpoint);
   Address found;
   int result = -EADDRNOTAVAIL;
   for (const Address& address : addresses) {
     result = open_all(kernel, address, dual_stack, count, fds, found);
     if (!is_absent(result)) break;
   }
-  if (result < 0) {
-    const std::error_code code = base::to_error(result);
-    return base::fail(code, fmt::format("{}: {}", endpoint.text, code.message()));
-  }
+  if (result < 0) return failed(endpoint, result);
   bound = found;
   return {};
 }

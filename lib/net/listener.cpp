@@ -1,12 +1,11 @@
 // The steps from an endpoint to a listening socket, and what to try when the host has no IPv6.
 #include "lib/net/listener.hpp"
 
-#include "lib/base/error.hpp"
+#include "lib/net/opening.hpp"
+#include "lib/net/socket.hpp"
 #include "lib/net/unix.hpp"
 
-#include <fmt/core.h>
-
-#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <string_view>
@@ -17,31 +16,14 @@ namespace {
 // Binds and listens on one address: a descriptor or -errno.
 int open_at(kernel::Kernel& kernel, const Address& address, bool dual_stack, int backlog,
             bool reuse_port) noexcept {
-  const bool ipv6 = address.family == Address::Family::ipv6;
-  const int fd = kernel.open_socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM, IPPROTO_TCP);
+  const int fd = open_ip_socket(kernel, address, SOCK_STREAM, dual_stack);
   if (fd < 0) return fd;
-
   // Else connections of an earlier listener in TIME_WAIT would hold the port for a minute.
-  const int on = 1;
-  int result = kernel.set_option(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (result >= 0 && reuse_port) {
-    result = kernel.set_option(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-  }
-  if (result >= 0 && ipv6) {
-    // Always said, because the default is the machine's (net.ipv6.bindv6only).
-    const int v6_only = dual_stack ? 0 : 1;
-    result = kernel.set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
-  }
+  int result = set_int_option(kernel, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (result >= 0 && reuse_port) result = set_int_option(kernel, fd, SOL_SOCKET, SO_REUSEPORT, 1);
   if (result >= 0) result = kernel.bind(fd, to_name(address));
   if (result >= 0) result = kernel.listen(fd, backlog);
-  if (result >= 0) return fd;
-  kernel.close(fd);
-  return result;
-}
-
-// The host lacks this address or this kind of address, so another may do.
-bool is_absent(int result) noexcept {
-  return result == -EAFNOSUPPORT || result == -EADDRNOTAVAIL;
+  return opened(kernel, fd, result);
 }
 
 // Closes what was bound; of a unix socket the file goes, too.
@@ -64,18 +46,9 @@ int open_unix(kernel::Kernel& kernel, const Address& address, int backlog, std::
   }
   const bool bound = result >= 0;
   if (bound) result = kernel.listen(fd, backlog);
-  if (result >= 0) return fd;
-  if (bound) {
-    abandon(kernel, address, fd);
-  } else {
-    kernel.close(fd);
-  }
+  if (result >= 0 || !bound) return opened(kernel, fd, result);
+  abandon(kernel, address, fd);
   return result;
-}
-
-std::error_code failed(const Endpoint& endpoint, int result, std::string_view fault = {}) {
-  const std::error_code code = base::to_error(result);
-  return base::fail(code, fmt::format("{}: {}{}", endpoint.text, code.message(), fault));
 }
 
 }  // namespace
@@ -85,24 +58,24 @@ std::error_code open_listener(kernel::Kernel& kernel, const Endpoint& endpoint, 
   std::vector<Address> addresses;
   if (auto error = resolve(kernel, endpoint, addresses)) return error;
 
-  const bool dual_stack = endpoint.host.empty() && endpoint.family == Endpoint::Family::any;
-  int opened = -EADDRNOTAVAIL;
+  const bool dual_stack = is_dual_stack(endpoint);
+  int listening = -EADDRNOTAVAIL;
   std::string_view fault;
   for (const Address& address : addresses) {
     const bool is_unix = address.family == Address::Family::unix_socket;
-    opened = is_unix ? open_unix(kernel, address, backlog, fault)
-                     : open_at(kernel, address, dual_stack, backlog, reuse_port);
-    if (!is_absent(opened)) break;
+    listening = is_unix ? open_unix(kernel, address, backlog, fault)
+                        : open_at(kernel, address, dual_stack, backlog, reuse_port);
+    if (!is_absent(listening)) break;
   }
-  if (opened < 0) return failed(endpoint, opened, fault);
+  if (listening < 0) return failed(endpoint, listening, fault);
 
   kernel::SocketName name;
-  const int result = kernel.local_name(opened, name);
+  const int result = kernel.local_name(listening, name);
   if (result < 0) {
-    abandon(kernel, addresses.front(), opened);
+    abandon(kernel, addresses.front(), listening);
     return failed(endpoint, result);
   }
-  fd = opened;
+  fd = listening;
   bound = to_address(name);
   return {};
 }

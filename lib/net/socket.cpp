@@ -16,12 +16,12 @@ namespace ringwire::net {
 namespace {
 
 std::error_code set_number(kernel::Kernel& kernel, int fd, int level, int name, int value) noexcept {
-  return base::to_error(kernel.set_option(fd, level, name, &value, sizeof value));
+  return base::to_error(set_int_option(kernel, fd, level, name, value));
 }
 
 // A socket that is no TCP says so in one of two ways, for UDP or for unix.
 std::error_code set_tcp_number(kernel::Kernel& kernel, int fd, int name, int value) noexcept {
-  const int result = kernel.set_option(fd, IPPROTO_TCP, name, &value, sizeof value);
+  const int result = set_int_option(kernel, fd, IPPROTO_TCP, name, value);
   return base::to_error(result == -ENOPROTOOPT ? -EOPNOTSUPP : result);
 }
 
@@ -37,6 +37,10 @@ bool is_between(std::int64_t value, std::int64_t least, std::int64_t most) noexc
 }
 
 }  // namespace
+
+int set_int_option(kernel::Kernel& kernel, int fd, int level, int name, int value) noexcept {
+  return kernel.set_option(fd, level, name, &value, sizeof value);
+}
 
 std::error_code set_no_delay(kernel::Kernel& kernel, int fd, bool on) noexcept {
   return set_tcp_number(kernel, fd, TCP_NODELAY, on ? 1 : 0);

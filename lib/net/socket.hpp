@@ -16,6 +16,9 @@
 
 namespace ringwire::net {
 
+/// setsockopt(2) of a number: 0 or -errno.
+[[nodiscard]] int set_int_option(kernel::Kernel& kernel, int fd, int level, int name, int value) noexcept;
+
 /// TCP_NODELAY: small sends leave at once.
 std::error_code set_no_delay(kernel::Kernel& kernel, int fd, bool on) noexcept;
 

@@ -17,13 +17,8 @@ namespace ringwire::net {
 namespace {
 
 using ringwire::test::contains;
+using test::endpoint_of;
 using test::FakeKernel;
-
-Endpoint endpoint_of(const std::string& url) {
-  Endpoint endpoint;
-  REQUIRE_FALSE(parse_endpoint(url, endpoint));
-  return endpoint;
-}
 
 // Sockets on the real kernel, closed at the end.
 struct Sockets {

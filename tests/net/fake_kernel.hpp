@@ -1,9 +1,11 @@
-// A kernel of sockets only, which records what it is asked and fails where a test says so.
+// A kernel of sockets only, which records what it is asked and fails where a test says so; and endpoints.
 //
 // Leaves to others: rings, clocks and threads; asking for one of those is a mistake in the test.
 #pragma once
 
 #include "lib/kernel/kernel.hpp"
+#include "lib/net/address.hpp"
+#include "tests/support/catch.hpp"
 
 #include <sys/un.h>
 
@@ -20,6 +22,13 @@
 #include <vector>
 
 namespace ringwire::test {
+
+/// What a url that must be right means.
+inline net::Endpoint endpoint_of(const std::string& url) {
+  net::Endpoint endpoint;
+  REQUIRE_FALSE(net::parse_endpoint(url, endpoint));
+  return endpoint;
+}
 
 /// Sockets that exist only here. `faults["bind"] = -EACCES` makes every bind fail.
 class FakeKernel final : public kernel::Kernel {

@@ -18,13 +18,8 @@ namespace {
 
 using Catch::Matchers::StartsWith;
 using ringwire::test::contains;
+using test::endpoint_of;
 using test::FakeKernel;
-
-Endpoint endpoint_of(const std::string& url) {
-  Endpoint endpoint;
-  REQUIRE_FALSE(parse_endpoint(url, endpoint));
-  return endpoint;
-}
 
 // A listener on the real kernel, closed at the end.
 struct Listener {
@@ -128,8 +123,8 @@ TEST_CASE("without host the listener asks for both IP versions on one socket") {
   CHECK(kernel.open.contains(fd));
   CHECK(bound.to_string() == "[::]:4711");
   CHECK(kernel.backlog == 77);
-  CHECK(kernel.options == std::vector<FakeKernel::Option>{{fd, SOL_SOCKET, SO_REUSEADDR, 1},
-                                                          {fd, IPPROTO_IPV6, IPV6_V6ONLY, 0}});
+  CHECK(kernel.options == std::vector<FakeKernel::Option>{{fd, IPPROTO_IPV6, IPV6_V6ONLY, 0},
+                                                          {fd, SOL_SOCKET, SO_REUSEADDR, 1}});
 }
 
 TEST_CASE("an IPv6 listener that was given a host or tcp6 takes IPv6 only") {
@@ -139,7 +134,7 @@ TEST_CASE("an IPv6 listener that was given a host or tcp6 takes IPv6 only") {
   int fd = -1;
   Address bound;
   REQUIRE_FALSE(open_listener(kernel, endpoint_of(url), 1, fd, bound));
-  CHECK(kernel.options.back() == FakeKernel::Option{fd, IPPROTO_IPV6, IPV6_V6ONLY, 1});
+  CHECK(kernel.options.front() == FakeKernel::Option{fd, IPPROTO_IPV6, IPV6_V6ONLY, 1});
 }
 
 TEST_CASE("without IPv6 a listener without host takes IPv4") {
