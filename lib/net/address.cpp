@@ -25,10 +25,6 @@ using Transport = Endpoint::Transport;
 
 constexpr std::size_t host_size_max = 253;  // A DNS name's limit, RFC 1035.
 
-std::error_code invalid(std::string_view url, std::string_view fault) {
-  return base::fail(Error::invalid_address, fmt::format("{}: {}", url, fault));
-}
-
 struct Protocol {
   std::string_view name;
   Transport transport;
@@ -50,15 +46,6 @@ const Protocol* find_protocol(std::string_view name) noexcept {
     if (protocol.name == name) return &protocol;
   }
   return nullptr;
-}
-
-// All of `text` as a number of at most `max`, digits only.
-std::optional<std::uint32_t> parse_number(std::string_view text, std::uint32_t max) noexcept {
-  std::uint32_t number = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc{} || stop != end || number > max) return std::nullopt;
-  return number;
 }
 
 bool is_name_character(char c) noexcept {
@@ -137,7 +124,8 @@ std::string_view split(std::string_view text, std::string& host, std::string_vie
 }
 
 std::error_code parse_unix(std::string_view url, std::string_view text, Endpoint& out) {
-  if (const std::string_view fault = fault_of_unix_name(text); !fault.empty()) return invalid(url, fault);
+  if (const std::string_view fault = fault_of_unix_name(text); !fault.empty())
+    return invalid_address(url, fault);
   out = {Family::unix_socket, Endpoint::Transport::stream, std::string{text}, 0, std::string{url}};
   return {};
 }
@@ -151,9 +139,22 @@ Address any_address(Address::Family family, std::uint16_t port) noexcept {
 
 }  // namespace
 
+std::error_code invalid_address(std::string_view url, std::string_view fault) {
+  return base::fail(Error::invalid_address, fmt::format("{}: {}", url, fault));
+}
+
+std::optional<std::uint32_t> parse_number(std::string_view text, std::uint32_t max) noexcept {
+  std::uint32_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || stop != end || number > max) return std::nullopt;
+  return number;
+}
+
 std::error_code parse_endpoint(std::string_view url, Endpoint& out) {
   const std::size_t mark = url.find("://");
-  if (mark == std::string_view::npos) return invalid(url, "the protocol is missing, as in tcp://host:port");
+  if (mark == std::string_view::npos)
+    return invalid_address(url, "the protocol is missing, as in tcp://host:port");
   const Protocol* protocol = find_protocol(url.substr(0, mark));
   if (protocol == nullptr) {
     return base::fail(Error::unsupported_protocol,
@@ -162,8 +163,8 @@ std::error_code parse_endpoint(std::string_view url, Endpoint& out) {
 
   const std::string_view rest = url.substr(mark + 3);
   if (protocol->family == Family::unix_socket) return parse_unix(url, rest, out);
-  if (rest.empty()) return invalid(url, "host and port are missing");
-  if (rest.find('/') != std::string_view::npos) return invalid(url, "a path has no meaning here");
+  if (rest.empty()) return invalid_address(url, "host and port are missing");
+  if (rest.find('/') != std::string_view::npos) return invalid_address(url, "a path has no meaning here");
 
   Endpoint endpoint{protocol->family, protocol->transport, {}, 0, std::string{url}};
   std::string_view port_text;
@@ -173,10 +174,10 @@ std::error_code parse_endpoint(std::string_view url, Endpoint& out) {
     fault = bracketed ? fault_of_bracketed(endpoint.host, protocol->family)
                       : fault_of_host(endpoint.host, protocol->family);
   }
-  if (!fault.empty()) return invalid(url, fault);
+  if (!fault.empty()) return invalid_address(url, fault);
 
   const auto port = parse_number(port_text, UINT16_MAX);
-  if (!port) return invalid(url, "the port is not a number from 0 to 65535");
+  if (!port) return invalid_address(url, "the port is not a number from 0 to 65535");
   endpoint.port = static_cast<std::uint16_t>(*port);
   out = std::move(endpoint);
   return {};
@@ -214,7 +215,7 @@ std::error_code resolve(kernel::Kernel& kernel, const Endpoint& endpoint, std::v
     if (address.family != Address::Family::none) out.push_back(address);
   }
   if (static_cast<std::ptrdiff_t>(out.size()) == begin) {
-    return invalid(endpoint.text, fmt::format("the name \"{}\" has no address", endpoint.host));
+    return invalid_address(endpoint.text, fmt::format("the name \"{}\" has no address", endpoint.host));
   }
   std::stable_partition(out.begin() + begin, out.end(),
                         [](const Address& address) { return address.family == Address::Family::ipv4; });

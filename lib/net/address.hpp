@@ -10,6 +10,7 @@
 #include "lib/kernel/kernel.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -36,6 +37,12 @@ struct Endpoint {
   /// As it was written, for messages.
   std::string text;
 };
+
+/// `Error::invalid_address`, with the url and its fault as detail. May throw bad_alloc.
+[[nodiscard]] std::error_code invalid_address(std::string_view url, std::string_view fault);
+
+/// All of `text` as a number of at most `max`, digits only.
+[[nodiscard]] std::optional<std::uint32_t> parse_number(std::string_view text, std::uint32_t max) noexcept;
 
 /// Reads "tcp://host:port", also tcp4, tcp6, udp, udp4 and udp6, IPv6 hosts in brackets; "unix://path",
 /// "unix://@name". `out` is untouched on failure.

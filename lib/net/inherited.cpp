@@ -1,15 +1,12 @@
 // Numbers from an address or from the environment, and what must be true of them.
 #include "lib/net/inherited.hpp"
 
-#include <ringwire/error.hpp>
-
 #include "lib/base/error.hpp"
 #include "lib/net/address.hpp"
 
 #include <fmt/core.h>
 
 #include <cerrno>
-#include <charconv>
 #include <climits>
 #include <optional>
 #include <string>
@@ -21,35 +18,28 @@ constexpr std::string_view fd_prefix = "fd://";
 constexpr std::string_view systemd_prefix = "systemd://";
 constexpr int first_descriptor = 3;  // SD_LISTEN_FDS_START
 
-std::error_code invalid(std::string_view url, std::string_view fault) {
-  return base::fail(Error::invalid_address, fmt::format("{}: {}", url, fault));
-}
-
 std::error_code failed(std::string_view url, int given, int result, std::string_view fault) {
   const std::error_code code = base::to_error(result);
   return base::fail(code, fmt::format("{}: descriptor {}: {}{}", url, given, code.message(), fault));
 }
 
-std::optional<int> parse_number(std::string_view text) noexcept {
-  int number = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc{} || stop != end || number < 0) return std::nullopt;
-  return number;
+std::optional<int> parse_int(std::string_view text) noexcept {
+  const auto number = parse_number(text, INT_MAX);
+  return number ? std::optional{static_cast<int>(*number)} : std::nullopt;
 }
 
 std::error_code find_systemd(kernel::Kernel& kernel, std::string_view url, std::vector<int>& descriptors) {
   const std::string pid = kernel.environment("LISTEN_PID");
   const std::string count_text = kernel.environment("LISTEN_FDS");
   if (pid.empty() || count_text.empty()) {
-    return invalid(url, "LISTEN_PID and LISTEN_FDS are not set: nobody has left sockets here");
+    return invalid_address(url, "LISTEN_PID and LISTEN_FDS are not set: nobody has left sockets here");
   }
-  if (parse_number(pid) != kernel.process_id()) {
-    return invalid(url, fmt::format("LISTEN_PID is {}: the sockets are another process's", pid));
+  if (parse_int(pid) != kernel.process_id()) {
+    return invalid_address(url, fmt::format("LISTEN_PID is {}: the sockets are another process's", pid));
   }
-  const auto count = parse_number(count_text);
+  const auto count = parse_int(count_text);
   if (!count || *count == 0 || *count > INT_MAX - first_descriptor) {
-    return invalid(url, fmt::format("LISTEN_FDS is '{}': that is no number of sockets", count_text));
+    return invalid_address(url, fmt::format("LISTEN_FDS is '{}': that is no number of sockets", count_text));
   }
 
   const std::string_view wanted = url.substr(systemd_prefix.size());
@@ -63,7 +53,7 @@ std::error_code find_systemd(kernel::Kernel& kernel, std::string_view url, std::
     if (wanted.empty() || name == wanted) descriptors.push_back(first_descriptor + index);
   }
   if (descriptors.size() != before) return {};
-  return invalid(url, fmt::format("LISTEN_FDNAMES is '{}': none of them has that name", names));
+  return invalid_address(url, fmt::format("LISTEN_FDNAMES is '{}': none of them has that name", names));
 }
 
 }  // namespace
@@ -74,8 +64,8 @@ bool is_inherited(std::string_view url) noexcept {
 
 std::error_code find_inherited(kernel::Kernel& kernel, std::string_view url, std::vector<int>& descriptors) {
   if (url.starts_with(systemd_prefix)) return find_systemd(kernel, url, descriptors);
-  const auto number = parse_number(url.substr(fd_prefix.size()));
-  if (!number) return invalid(url, "a descriptor is a number, as in fd://3");
+  const auto number = parse_int(url.substr(fd_prefix.size()));
+  if (!number) return invalid_address(url, "a descriptor is a number, as in fd://3");
   descriptors.push_back(*number);
   return {};
 }

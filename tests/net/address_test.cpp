@@ -6,6 +6,7 @@
 #include "tests/net/fake_kernel.hpp"
 #include "tests/support/catch.hpp"
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +34,15 @@ Address numeric(const std::string& url) {
   REQUIRE(addresses.size() == 1);
   CHECK(kernel.resolved.empty());
   return addresses.front();
+}
+
+TEST_CASE("a number has digits only, all of them, and is not too large") {
+  CHECK(parse_number("0", 9) == 0U);
+  CHECK(parse_number("4294967295", UINT32_MAX) == UINT32_MAX);
+  for (const char* text : {"", "-1", "+1", " 1", "1 ", "0x1", "10", "4294967296"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_number(text, 9));
+  }
 }
 
 TEST_CASE("protocol, host and port are read") {
