@@ -24,8 +24,8 @@ class DatagramSocket;
 /// engine ended.
 ///
 /// Where a `done` is given it is called exactly once: on the loop's thread, or, when the request cannot be
-/// posted at all, on the calling thread with `Error::closed` (the loop has ended) or EAGAIN
-/// (`Options::mailbox_max` wait already).
+/// posted at all, on the calling thread with `Error::closed` (the loop has ended), EAGAIN
+/// (`Options::mailbox_max` wait already) or EMSGSIZE (more than 65,535 bytes).
 class SocketRef {
  public:
   /// Names no socket; every request is answered `Error::closed`.
@@ -90,9 +90,10 @@ class Datagram {
   /// Sends a copy of `bytes` to any address through this socket. All datagrams of a lap leave at its end.
   ///
   /// Failure: nothing is taken, and the answer is ENOBUFS (`Options::datagram_outbound_limit`), EMSGSIZE
-  /// (more than 65,535 bytes), EAFNOSUPPORT or EDESTADDRREQ (the socket has no such addresses, or `to` is
-  /// none), ENOMEM, `Error::closed`. What goes wrong later only `SocketRef::send_to` tells. Source: gnet
-  /// SendTo.
+  /// (more than 65,535 bytes), EAFNOSUPPORT (an IPv4 socket has no IPv6 addresses, no socket a unix
+  /// socket's), EDESTADDRREQ (`to` is none), ENOMEM, `Error::closed`. What goes wrong later only
+  /// `SocketRef::send_to` tells; an IPv4 address on a socket for IPv6 only, for example: ENETUNREACH. Source:
+  /// gnet SendTo.
   std::error_code send_to(Bytes bytes, const Address& to);
 
   /// A handle to the socket, for later or for other threads.

@@ -5,6 +5,7 @@
 #include "lib/loop/loop.hpp"
 #include "lib/loop/mailbox.hpp"
 
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,10 @@ SocketRef Datagram::socket() const {
 SocketRef::SocketRef(LoopRef loop, std::uint32_t index) noexcept : loop_{std::move(loop)}, index_{index} {}
 
 void SocketRef::send_to(Bytes bytes, const Address& to, Done done) const {
+  if (bytes.size() > loop::DatagramSocket::datagram_size_most) {  // Before it is copied.
+    if (done) done(std::make_error_code(std::errc::message_size));
+    return;
+  }
   loop::Mail letter{[index = index_, to, copy = std::vector<std::byte>(bytes.begin(), bytes.end()),
                      done = std::move(done)](loop::Loop* loop, std::error_code refused) mutable {
     if (loop != nullptr) {

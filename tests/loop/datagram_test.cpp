@@ -5,6 +5,10 @@
 #include "tests/loop/datagram_fixture.hpp"
 #include "tests/support/catch.hpp"
 
+#include <string>
+#include <system_error>
+#include <vector>
+
 namespace ringwire::test {
 namespace {
 
@@ -66,6 +70,21 @@ TEST_CASE("a handle is answered why nothing was queued", "[datagram]") {
   CHECK(answers[0] == Error::closed);  // On the calling thread, so it was first.
   CHECK(answers[1] == std::errc::destination_address_required);
   CHECK(answers[2] == Error::closed);
+}
+
+TEST_CASE("what no datagram can hold is refused on the calling thread, and never waits for the loop",
+          "[datagram]") {
+  std::vector<std::error_code> answers;
+  DatagramFixture at;
+  const std::string longest(loop::DatagramSocket::datagram_size_most, 'x');
+  const auto note = [&](std::error_code error) { answers.push_back(error); };
+  at.socket().ref().send_to(longest + "x", local(5), note);
+  at.socket().ref().send_to(longest + "x", local(5));
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0] == std::errc::message_size);
+  at.socket().ref().send_to(longest, local(5), note);
+  at.lap();
+  CHECK(at.take_all(Op::datagram_send).size() == 1);
 }
 
 TEST_CASE("a handle to a loop that has ended answers at once", "[datagram]") {
