@@ -27,7 +27,8 @@ namespace ringwire::net {
                                                     std::size_t count, std::vector<int>& fds, Address& bound);
 
 /// The name of `to` for a socket bound to an address of `family`; an IPv4 address as IPv6 writes it where
-/// need be. With size 0 when the socket cannot reach such addresses.
+/// need be. With size 0 when `family` cannot write it. A socket for IPv6 only has a name for an IPv4 address,
+/// too; the kernel refuses it when it is sent to (ENETUNREACH).
 [[nodiscard]] kernel::SocketName name_for(Address::Family family, const Address& to) noexcept;
 
 }  // namespace ringwire::net
