@@ -12,6 +12,9 @@
 #include <mutex>
 #include <set>
 #include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace ringwire::test {
 namespace {
@@ -73,6 +76,31 @@ Options on(std::size_t loops, Balancing balancing) {
   return options;
 }
 
+// A server whose connections the policy assigns.
+struct Ruled {
+  explicit Ruled(Options options) : server{hosts.handler, obeying(options)} {}
+
+  Options obeying(Options& options) {
+    options.balancing_policy = &policy;
+    return options;
+  }
+
+  Hosts hosts;
+  ByLastByte policy;
+  TestServer server;
+};
+
+// What was logged, on whatever thread.
+struct Lines {
+  std::mutex mutex;
+  std::vector<std::string> all;
+};
+
+Lines& logged() {
+  static Lines lines;
+  return lines;
+}
+
 }  // namespace
 
 TEST_CASE("with source hash every connection of one host comes to the same loop, whatever its port") {
@@ -125,11 +153,8 @@ TEST_CASE("with source hash the clients of a unix socket go from loop to loop") 
 }
 
 TEST_CASE("a policy of the user's decides, and is told the peer and what each loop carries") {
-  Hosts hosts;
-  ByLastByte policy;
-  Options options = on(3, Balancing::round_robin);
-  options.balancing_policy = &policy;
-  TestServer server{hosts.handler, options};
+  Ruled ruled{on(3, Balancing::round_robin)};
+  auto& [hosts, policy, server] = ruled;
   std::vector<Client> clients;
   for (const std::uint8_t host : {3, 3, 4, 5, 3}) {
     clients.push_back(connect_from(source(host), server.address()));
@@ -149,11 +174,8 @@ TEST_CASE("a policy of the user's decides, and is told the peer and what each lo
 }
 
 TEST_CASE("a policy is told who has left") {
-  Hosts hosts;
-  ByLastByte policy;
-  Options options = on(2, Balancing::round_robin);
-  options.balancing_policy = &policy;
-  TestServer server{hosts.handler, options};
+  Ruled ruled{on(2, Balancing::round_robin)};
+  auto& [hosts, policy, server] = ruled;
   connect_from(source(2), server.address()).close();
   REQUIRE(hosts.handler.wait_closed(1));
   CHECK(server.wait_count(0));
@@ -166,26 +188,27 @@ TEST_CASE("a policy is told who has left") {
 }
 
 TEST_CASE("a policy that throws is logged, and its connection served all the same") {
-  Hosts hosts;
-  ByLastByte policy;
   Options options = on(2, Balancing::round_robin);
-  options.balancing_policy = &policy;
-  TestServer server{hosts.handler, options};
+  options.log_level = LogLevel::error;
+  options.log_sink = [](LogLevel, std::string_view line) {
+    const std::lock_guard lock{logged().mutex};
+    logged().all.emplace_back(line);
+  };
+  Ruled ruled{options};
   for (int count = 0; count < 4; ++count) {
-    Client client = connect_from(source(66), server.address());
+    Client client = connect_from(source(66), ruled.server.address());
     CHECK(client.exchange("hello") == "hello");
   }
+  CHECK_FALSE(ruled.server.stop());
+  CHECK(ruled.policy.peers.size() == 4);
+  CHECK(logged().all == std::vector<std::string>(4, "the balancing policy threw: not that one"));
 }
 
 TEST_CASE("with one loop no policy is asked") {
-  Hosts hosts;
-  ByLastByte policy;
-  Options options = on(1, Balancing::source_hash);
-  options.balancing_policy = &policy;
-  TestServer server{hosts.handler, options};
-  CHECK(Client{server.address()}.exchange("hello") == "hello");
-  server.stop();
-  CHECK(policy.peers.empty());
+  Ruled ruled{on(1, Balancing::source_hash)};
+  CHECK(Client{ruled.server.address()}.exchange("hello") == "hello");
+  CHECK_FALSE(ruled.server.stop());
+  CHECK(ruled.policy.peers.empty());
 }
 
 TEST_CASE("with reuse_port each loop accepts for itself, and all get some of many connections",

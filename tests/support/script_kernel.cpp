@@ -83,6 +83,11 @@ std::size_t ScriptKernel::free_buffers(std::uint16_t bgid) const {
   return static_cast<std::uint16_t>(tail_of(buffers.entries) - buffers.head);
 }
 
+std::size_t ScriptKernel::buffer_size(std::uint16_t bgid) const {
+  const Buffers& buffers = rings_.begin()->second->buffers.at(bgid);
+  return buffers.entries[buffers.head & (buffers.count - 1)].len;
+}
+
 std::string ScriptKernel::content(const Request& request) {
   const auto text = [](std::uint64_t address, std::size_t size) {
     return std::string{std::bit_cast<const char*>(static_cast<std::uintptr_t>(address)), size};

@@ -111,6 +111,8 @@ class ScriptKernel final : public kernel::Kernel {
   bool receive(const Request& request, std::string_view bytes, bool more = true);
   /// Buffers the kernel could fill now.
   [[nodiscard]] std::size_t free_buffers(std::uint16_t bgid = 0) const;
+  /// Bytes the next of them has.
+  [[nodiscard]] std::size_t buffer_size(std::uint16_t bgid = 0) const;
   /// Bytes of a send or sendmsg, as the kernel would read them now.
   [[nodiscard]] static std::string content(const Request& request);
   /// Completions the reaping side has not taken yet.
