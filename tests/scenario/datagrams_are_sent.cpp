@@ -7,7 +7,9 @@
 #include "tests/support/server.hpp"
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <future>
 #include <memory>
 #include <thread>
@@ -70,18 +72,20 @@ TEST_CASE("each loop has a socket on the same port") {
 
 TEST_CASE("a datagram is passed on to another address than its sender's") {
   RecordingHandler handler;
-  Address target;
+  std::atomic<std::uint16_t> target{0};
+  std::atomic<bool> taken{false};  // Checks belong to one thread: Catch2 does not guard what it notes.
   handler.datagram = [&](Datagram& datagram) {
-    CHECK_FALSE(datagram.send_to(datagram.bytes(), target));
+    taken = !datagram.send_to(datagram.bytes(), loopback(target));
     return Action::none;
   };
   const TestServer server{handler, quiet(), one_address};
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient first{server.address()};
   const DatagramClient second{server.address()};
-  target = second.address();
+  target = second.address().port;
   REQUIRE(first.send("pass it on"));
   CHECK(second.receive() == "pass it on");
+  CHECK(taken);
 }
 
 TEST_CASE("what the kernel refuses is told to its callback, counted, and harms no other datagram",
@@ -122,11 +126,18 @@ TEST_CASE("a peer that is gone harms nobody") {
 
 TEST_CASE("more than may wait is refused, and less is sent again after that") {
   RecordingHandler handler;
-  std::size_t taken = 0;
-  std::error_code refused;
+  std::atomic<std::size_t> taken{0};
+  std::atomic<std::size_t> wanted{1000};
+  std::atomic<int> refused{0};
   handler.datagram = [&](Datagram& datagram) {
     const std::string bytes(1024, 'x');
-    while (taken < 1000 && !(refused = datagram.send_to(to_bytes(bytes), datagram.remote_address()))) ++taken;
+    taken = 0;
+    while (taken < wanted) {
+      const std::error_code error = datagram.send_to(to_bytes(bytes), datagram.remote_address());
+      refused = error.value();
+      if (error) break;
+      ++taken;
+    }
     return Action::none;
   };
   Options options = quiet();
@@ -137,11 +148,12 @@ TEST_CASE("more than may wait is refused, and less is sent again after that") {
   REQUIRE(client.send("go"));
   REQUIRE(handler.wait_noted("datagram"));
   CHECK(taken == 70'000 / (1024 + 256));
-  CHECK(refused == std::errc::no_buffer_space);
+  CHECK(refused == ENOBUFS);
   for (std::size_t count = 0; count < taken; ++count) REQUIRE(client.receive() == std::string(1024, 'x'));
-  taken = 990;
+  wanted = 10;
   REQUIRE(client.send("again"));
-  REQUIRE(client.receive() == std::string(1024, 'x'));
+  for (std::size_t count = 0; count < 10; ++count) REQUIRE(client.receive() == std::string(1024, 'x'));
+  CHECK(refused == 0);
 }
 
 TEST_CASE("what is queued when the engine stops is sent first") {
