@@ -31,9 +31,9 @@ void Loop::begin_stop() noexcept {
 void Loop::cut_off() noexcept {
   RINGWIRE_ASSERT(stopping_);
   connections_.for_each([](Client& client) { client.abandon(Error::engine_stopped); });
-  // What a connection's end makes somebody send has a millisecond to leave; what it waits for has had its
-  // time.
-  if (is_alone()) datagrams_.give_up();
+  // What waits to be sent has had its time; but for what a connection's end has made somebody send: the next
+  // flush takes that, however late this lap comes.
+  if (is_alone() && !datagrams_.is_queueing()) datagrams_.give_up();
   // A connection that still comes in (a dial under way) is cut off at the next millisecond.
   wheel_.arm(stop_timer_, shared_.now + Wheel::tick);
 }

@@ -149,6 +149,31 @@ TEST_CASE("when patience ends what is queued is dropped, what is under way is ca
   }
 }
 
+TEST_CASE("what the end of a connection that is cut off sends leaves, however late the lap", "[datagram]") {
+  Options options = DatagramFixture::small();
+  options.stop_timeout = std::chrono::milliseconds{50};
+  DatagramFixture at{options, true};
+  at.notebook.drain = [](Conn&) { return Action::none; };
+  at.notebook.close = [&](Conn&, std::error_code) {
+    at.socket().ref().send_to("it has left", local(5));
+    return Action::none;
+  };
+  const Request recv = at.connect(30);
+  at.loop.request_stop();
+  at.lap();
+  at.kernel.time += 51'000'000;
+  at.lap();
+  at.kernel.complete(at.kernel.take(Op::cancel).value(), 1);
+  at.kernel.complete(recv, -ECANCELED);
+  at.kernel.complete(at.kernel.take(Op::close).value(), 0);
+  REQUIRE(at.loop.lap());
+  at.kernel.time += 100'000'000;
+  at.lap();
+  const auto last = at.take_all(Op::datagram_send);
+  REQUIRE(last.size() == 1);
+  CHECK(ScriptKernel::content(last[0]) == "it has left");
+}
+
 TEST_CASE("a close that was cancelled is tried again, one that complains is done", "[datagram]") {
   DatagramFixture at;
   at.loop.request_stop();
