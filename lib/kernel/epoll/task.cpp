@@ -17,11 +17,6 @@
 namespace ringwire::kernel::epoll {
 namespace {
 
-template <typename T>
-T* pointer(std::uint64_t address) noexcept {
-  return reinterpret_cast<T*>(static_cast<std::uintptr_t>(address));
-}
-
 int send_flags(const Request& request) noexcept {
   return static_cast<int>((request.flags_word & ~unsigned{MSG_WAITALL}) | MSG_DONTWAIT | MSG_NOSIGNAL);
 }

@@ -17,6 +17,12 @@
 
 namespace ringwire::kernel::epoll {
 
+/// What a request's 64-bit field points to.
+template <typename T>
+[[nodiscard]] T* pointer(std::uint64_t address) noexcept {
+  return reinterpret_cast<T*>(static_cast<std::uintptr_t>(address));
+}
+
 /// A request and its progress.
 struct Task {
   /// What a request points to and the submitter may change once it was submitted.

@@ -12,11 +12,6 @@
 namespace ringwire::kernel::epoll {
 namespace {
 
-template <typename T>
-T* pointer(std::uint64_t address) noexcept {
-  return reinterpret_cast<T*>(static_cast<std::uintptr_t>(address));
-}
-
 bool is_multishot(const Request& request) noexcept {
   const unsigned bit = request.opcode == IORING_OP_RECV ? IORING_RECV_MULTISHOT : IORING_ACCEPT_MULTISHOT;
   return (request.ioprio & bit) != 0;
