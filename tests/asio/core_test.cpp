@@ -39,15 +39,15 @@ struct Result {
 };
 
 // A stream and what a test does with it. It lives until the last handler that holds it is gone.
-struct Session {
-  explicit Session(stream connection) : connection(std::move(connection)) {}
+struct CoreSession {
+  explicit CoreSession(stream connection) : connection(std::move(connection)) {}
 
   stream connection;
   std::string data = std::string(64 << 10, '\0');
   net::cancellation_signal signal;
   int calls = 0;
 };
-using Kept = std::shared_ptr<Session>;
+using Kept = std::shared_ptr<CoreSession>;
 
 // Starts a read whose result goes to `results`; the handler keeps the session.
 void read_into(Queue<Result>& results, const Kept& kept) {
@@ -88,7 +88,7 @@ TEST_CASE("a read completes with the bytes that arrive") {
   Queue<Result> results;
   Queue<std::string> said;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     kept->connection.async_read_some(net::buffer(kept->data), [&, kept](error_code error, std::size_t size) {
       results.give({error, size});
       said.give(kept->data.substr(0, size));
@@ -107,7 +107,7 @@ TEST_CASE("a read completes with the bytes that arrive") {
 TEST_CASE("a read takes bytes that arrived before it, as many as fit, into all its buffers") {
   Queue<std::string> said;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     kept->connection.async_read_some(net::buffer(kept->data, 1), [&, kept](error_code, std::size_t one) {
       const std::array<net::mutable_buffer, 3> parts{net::buffer(&kept->data[1], 2), net::mutable_buffer(),
                                                      net::buffer(&kept->data[3], 3)};
@@ -126,7 +126,7 @@ TEST_CASE("a read takes bytes that arrived before it, as many as fit, into all i
 TEST_CASE("no handler is called by the function that starts its operation") {
   Queue<int> calls;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     const auto count = [kept](error_code, std::size_t) { ++kept->calls; };
     kept->connection.async_write_some(net::buffer("x", 1), count);
     calls.give(kept->calls);
@@ -148,7 +148,7 @@ TEST_CASE("no handler is called by the function that starts its operation") {
 TEST_CASE("empty reads and writes complete with nothing") {
   Queue<Result> results;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     const auto report = [&results, kept](error_code error, std::size_t size) { results.give({error, size}); };
     kept->connection.async_read_some(net::mutable_buffer(), report);
     kept->connection.async_write_some(net::const_buffer(), report);
@@ -165,7 +165,7 @@ TEST_CASE("empty reads and writes complete with nothing") {
 TEST_CASE("after the peer's FIN reads answer eof and writes still arrive") {
   Queue<Result> results;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     kept->connection.async_read_some(net::buffer(kept->data), [&, kept](error_code error, std::size_t size) {
       results.give({error, size});
       kept->connection.async_read_some(net::buffer(kept->data), [&, kept](error_code second, std::size_t n) {
@@ -189,7 +189,7 @@ TEST_CASE("after the peer's FIN reads answer eof and writes still arrive") {
 TEST_CASE("a reset by the peer completes the waiting read, and later operations, with its reason") {
   Queue<Result> results;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     kept->connection.async_read_some(net::buffer(kept->data), [&, kept](error_code error, std::size_t size) {
       results.give({error, size});
       read_into(results, kept);
@@ -215,7 +215,7 @@ TEST_CASE("a reset by the peer completes the write that waits") {
   StreamServer server(
       [&](stream connection) {
         refs.give(connection.ref());
-        write_for_ever(std::make_shared<Session>(std::move(connection)), taken, end);
+        write_for_ever(std::make_shared<CoreSession>(std::move(connection)), taken, end);
       },
       options);
   Client client(server.address(), 4096);
@@ -237,7 +237,7 @@ TEST_CASE("a reader that stops holds no more than the high mark and one write, a
   StreamServer server(
       [&](stream connection) {
         refs.give(connection.ref());
-        auto kept = std::make_shared<Session>(std::move(connection));
+        auto kept = std::make_shared<CoreSession>(std::move(connection));
         kept->data.assign(kept->data.size(), 'x');
         write_for_ever(kept, taken, end);
       },
@@ -265,7 +265,7 @@ TEST_CASE("a write of many buffers and megabytes arrives whole and in order") {
   const Options options{.outbound_high_mark = 128 << 10, .outbound_low_mark = 32 << 10};
   StreamServer server(
       [&](stream connection) {
-        auto kept = std::make_shared<Session>(std::move(connection));
+        auto kept = std::make_shared<CoreSession>(std::move(connection));
         std::vector<net::const_buffer> parts;  // More than one write takes, of growing sizes.
         for (std::size_t at = 0, size = 1; at < sent.size(); at += size, size += 4096) {
           parts.push_back(net::buffer(sent.data() + at, std::min(size, sent.size() - at)));
@@ -286,7 +286,7 @@ TEST_CASE("a write of many buffers and megabytes arrives whole and in order") {
 TEST_CASE("one write takes at most 256 KiB") {
   Queue<Result> results;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     kept->data.assign(1 << 20, 'x');
     kept->connection.async_write_some(net::buffer(kept->data), [&, kept](error_code error, std::size_t size) {
       results.give({error, size});
@@ -302,7 +302,7 @@ TEST_CASE("a write beyond the outbound limit takes what fits, then answers no_bu
   const Options options{.outbound_high_mark = 8192, .outbound_low_mark = 1024, .outbound_limit = 8192};
   StreamServer server(
       [&](stream connection) {
-        auto kept = std::make_shared<Session>(std::move(connection));
+        auto kept = std::make_shared<CoreSession>(std::move(connection));
         kept->connection.async_write_some(
             net::buffer(kept->data), [&, kept](error_code error, std::size_t n) {
               results.give({error, n});
@@ -322,7 +322,7 @@ TEST_CASE("a write beyond the outbound limit takes what fits, then answers no_bu
 TEST_CASE("close flushes, and completes what waits and what comes later with operation_aborted") {
   Queue<Result> results;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     read_into(results, kept);
     kept->connection.async_write_some(net::buffer("last words", 10), [kept](error_code, std::size_t) {});
     kept->connection.close();
@@ -379,7 +379,7 @@ TEST_CASE("a moved stream is the same connection, and assigning over one closes 
 TEST_CASE("cancel completes what waits and leaves the connection open") {
   Queue<Result> results;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     read_into(results, kept);
     kept->connection.cancel();
     net::async_write(kept->connection, net::buffer("open", 4), [&, kept](error_code error, std::size_t size) {
@@ -395,7 +395,7 @@ TEST_CASE("a cancellation slot ends a waiting read without loss") {
   Queue<Result> results;
   Queue<Kept> sessions;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     kept->connection.async_read_some(
         net::buffer(kept->data),
         net::bind_cancellation_slot(kept->signal.slot(), [&, kept](error_code error, std::size_t size) {
@@ -417,7 +417,7 @@ TEST_CASE("a cancellation slot ends a waiting read without loss") {
 TEST_CASE("shutdown_write sends FIN, refuses writes, and goes on reading") {
   Queue<Result> results;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     kept->connection.async_write_some(net::buffer("end", 3), [&, kept](error_code, std::size_t) {
       kept->connection.shutdown_write();
       kept->connection.async_write_some(net::buffer("no", 2), [&, kept](error_code error, std::size_t size) {
@@ -437,7 +437,7 @@ TEST_CASE("shutdown_write sends FIN, refuses writes, and goes on reading") {
 TEST_CASE("a silent connection ends its read with idle_timeout") {
   Queue<Result> results;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     kept->connection.set_idle_timeout(std::chrono::milliseconds(30));
     kept->connection.async_read_some(net::buffer(kept->data), [&, kept](error_code error, std::size_t size) {
       results.give({error, size});
@@ -456,7 +456,7 @@ TEST_CASE("a handler bound to another executor is called there, and keeps it bus
   net::io_context elsewhere;
   Queue<std::string> said;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     kept->connection.async_read_some(
         net::buffer(kept->data),
         net::bind_executor(elsewhere.get_executor(), [&, kept](error_code, std::size_t size) mutable {
@@ -504,7 +504,7 @@ TEST_CASE("an operation lives in memory of its handler's allocator, given back b
   std::atomic<int> live = 0;
   Queue<int> counts;
   StreamServer server([&](stream connection) {
-    auto kept = std::make_shared<Session>(std::move(connection));
+    auto kept = std::make_shared<CoreSession>(std::move(connection));
     kept->connection.async_read_some(
         net::buffer(kept->data),
         net::bind_allocator(CountingAllocator<char>(live),

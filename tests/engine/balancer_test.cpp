@@ -21,8 +21,9 @@ using uring::Op;
 constexpr kernel::Nanoseconds millisecond = 1'000'000;
 
 // A balancer with listeners 10, 11, … in front of some loops; its accepts are armed.
-struct Stage {
-  explicit Stage(std::size_t loops_count = 2, Options given = {}, int listeners = 1) : options{given} {
+struct BalancerStage {
+  explicit BalancerStage(std::size_t loops_count = 2, Options given = {}, int listeners = 1)
+      : options{given} {
     kernel.wake_result = given.mask.empty() ? 0 : -EINVAL;
     std::vector<loop::Loop*> served;
     for (std::size_t index = 0; index < loops_count; ++index) {
@@ -36,11 +37,11 @@ struct Stage {
     REQUIRE(balancer->lap());
     for (int index = 0; index < listeners; ++index) accepts.push_back(kernel.take(Op::accept).value());
   }
-  Stage(const Stage&) = delete;
-  Stage& operator=(const Stage&) = delete;
+  BalancerStage(const BalancerStage&) = delete;
+  BalancerStage& operator=(const BalancerStage&) = delete;
 
   // Ends whatever runs as a willing kernel would.
-  ~Stage() {
+  ~BalancerStage() {
     kernel.enter_results.clear();
     balancer->request_stop();
     for (int round = 0; round < 30; ++round) {
@@ -99,7 +100,7 @@ struct Stage {
 };
 
 TEST_CASE("a batch of accepted connections goes out in one submit, alternating over the loops") {
-  Stage at;
+  BalancerStage at;
   at.hold_messages();
   for (int fd = 100; fd < 106; ++fd) at.accept(fd);
   REQUIRE(at.balancer->lap());
@@ -117,7 +118,7 @@ TEST_CASE("a batch of accepted connections goes out in one submit, alternating o
 }
 
 TEST_CASE("what is handed over is opened by its loop, once") {
-  Stage at{3};
+  BalancerStage at{3};
   for (int fd = 100; fd < 107; ++fd) at.accept(fd);
   at.lap();
   at.lap_loops();
@@ -126,7 +127,7 @@ TEST_CASE("what is handed over is opened by its loop, once") {
 }
 
 TEST_CASE("a message the kernel refused is sent again to the same loop, and nothing is lost or doubled") {
-  Stage at;
+  BalancerStage at;
   at.hold_messages();
   at.accept(100);
   at.accept(101);
@@ -156,7 +157,7 @@ TEST_CASE("a message the kernel refused is sent again to the same loop, and noth
 }
 
 TEST_CASE("while a message waits to be sent again, the balancer sleeps until then") {
-  Stage at;
+  BalancerStage at;
   at.hold_messages();
   at.accept(100);
   at.lap();
@@ -166,7 +167,7 @@ TEST_CASE("while a message waits to be sent again, the balancer sleeps until the
 }
 
 TEST_CASE("a kernel that takes no submission now loses no connection") {
-  Stage at;
+  BalancerStage at;
   at.accept(100);
   at.accept(101);
   REQUIRE(at.balancer->lap());
@@ -195,13 +196,13 @@ struct Crowded {
     at.kernel.waits.clear();
   }
 
-  Stage at{2, {.sq_entries = 4, .cq_entries = 8, .mask = "wake_ring"}};
+  BalancerStage at{2, {.sq_entries = 4, .cq_entries = 8, .mask = "wake_ring"}};
   Request event{};
 };
 
 TEST_CASE("an accept that found the balancer's queue full is armed in the next lap, which does not wait") {
   Crowded crowded;
-  Stage& at = crowded.at;
+  BalancerStage& at = crowded.at;
   at.kernel.complete(at.accepts[0], -ECONNABORTED);
   crowded.lap_in_vain();
   CHECK_FALSE(at.kernel.take(Op::accept));
@@ -216,7 +217,7 @@ TEST_CASE("an accept that found the balancer's queue full is armed in the next l
 
 TEST_CASE("a read of the balancer's eventfd that found the queue full is armed in the next lap") {
   Crowded crowded;
-  Stage& at = crowded.at;
+  BalancerStage& at = crowded.at;
   at.kernel.complete(crowded.event, 8);
   crowded.lap_in_vain();
   CHECK_FALSE(at.kernel.take(Op::event));
@@ -230,7 +231,7 @@ TEST_CASE("a read of the balancer's eventfd that found the queue full is armed i
 
 TEST_CASE("more connections than there is room for go out as the kernel takes them, without a wait between") {
   Crowded crowded;
-  Stage& at = crowded.at;
+  BalancerStage& at = crowded.at;
   for (int fd = 104; fd < 107; ++fd) at.accept(fd);
   crowded.lap_in_vain();
   REQUIRE(at.balancer->lap());
@@ -241,7 +242,7 @@ TEST_CASE("more connections than there is room for go out as the kernel takes th
 }
 
 TEST_CASE("more connections than there are submission entries go out in several submits") {
-  Stage at;
+  BalancerStage at;
   for (int fd = 1000; fd < 1600; ++fd) at.accept(fd);
   at.lap();
   at.lap_loops();
@@ -249,7 +250,7 @@ TEST_CASE("more connections than there are submission entries go out in several 
 }
 
 TEST_CASE("a burst is balanced by what was assigned, before any loop has seen it") {
-  Stage at{2, {.balancing = Balancing::least_connections}};
+  BalancerStage at{2, {.balancing = Balancing::least_connections}};
   for (int fd = 1000; fd < 2000; ++fd) at.accept(fd);
   at.lap();
   CHECK(at.counts() == std::vector<std::size_t>{0, 0});
@@ -258,7 +259,7 @@ TEST_CASE("a burst is balanced by what was assigned, before any loop has seen it
 }
 
 TEST_CASE("a loop whose connections ended is filled up again") {
-  Stage at{2, {.balancing = Balancing::least_connections}};
+  BalancerStage at{2, {.balancing = Balancing::least_connections}};
   for (int fd = 100; fd < 106; ++fd) at.accept(fd);
   at.lap();
   at.lap_loops();
@@ -284,7 +285,7 @@ TEST_CASE("a loop whose connections ended is filled up again") {
 }
 
 TEST_CASE("an accept that ended with a connection delivers it and is armed again") {
-  Stage at;
+  BalancerStage at;
   at.accept(100, 0);  // No F_MORE.
   at.lap();
   CHECK(at.kernel.take(Op::accept));
@@ -293,7 +294,7 @@ TEST_CASE("an accept that ended with a connection delivers it and is armed again
 }
 
 TEST_CASE("each listener is accepted on, and re-armed by itself") {
-  Stage at{2, {}, 3};
+  BalancerStage at{2, {}, 3};
   for (std::size_t index = 0; index < 3; ++index)
     CHECK(at.accepts[index].sqe.fd == 10 + static_cast<int>(index));
   at.kernel.complete(at.accepts[2], 100, IORING_CQE_F_MORE);
@@ -308,7 +309,7 @@ TEST_CASE("each listener is accepted on, and re-armed by itself") {
 }
 
 TEST_CASE("without descriptors accepting pauses, longer each time, and resumes without spinning") {
-  Stage at;
+  BalancerStage at;
   for (const std::int64_t pause : {10, 20, 40, 80, 100, 100}) {
     at.kernel.complete(at.accepts[0], -EMFILE);
     at.lap();
@@ -327,7 +328,7 @@ TEST_CASE("without descriptors accepting pauses, longer each time, and resumes w
 }
 
 TEST_CASE("with nothing to do the balancer sleeps until it is woken") {
-  Stage at;
+  BalancerStage at;
   at.lap();
   at.kernel.waits.clear();
   REQUIRE(at.balancer->lap());
@@ -336,7 +337,7 @@ TEST_CASE("with nothing to do the balancer sleeps until it is woken") {
 
 // Has the listener's cancel submitted after a stop; and, once that has been answered, the close.
 struct Stopping {
-  explicit Stopping(Stage& at) {
+  explicit Stopping(BalancerStage& at) {
     at.balancer->request_stop();
     at.lap();
     cancel = at.kernel.take(Op::accept_cancel);
@@ -344,7 +345,7 @@ struct Stopping {
   }
 
   // The accept has ended so, and the cancel said so.
-  void answer(Stage& at, int accepted = -ECANCELED, int cancelled = 1) {
+  void answer(BalancerStage& at, int accepted = -ECANCELED, int cancelled = 1) {
     CHECK_FALSE(close);
     at.kernel.complete(at.accepts[0], accepted);
     at.kernel.complete(cancel.value(), cancelled);
@@ -357,7 +358,7 @@ struct Stopping {
 };
 
 TEST_CASE("stop closes the listeners first, and tells the loops when that is done") {
-  Stage at;
+  BalancerStage at;
   for (int fd = 100; fd < 103; ++fd) at.accept(fd);
   at.lap();
   at.hold_messages();
@@ -387,7 +388,7 @@ TEST_CASE("stop closes the listeners first, and tells the loops when that is don
 }
 
 TEST_CASE("a connection accepted while the listener closes is still delivered, and counted") {
-  Stage at;
+  BalancerStage at;
   Stopping stopping{at};
   stopping.answer(at, 100, -ENOENT);  // It came before the cancel did, and was the accept's last.
   at.kernel.complete(stopping.close.value(), 0);
@@ -400,7 +401,7 @@ TEST_CASE("a connection accepted while the listener closes is still delivered, a
 }
 
 TEST_CASE("who came while the accept was being cancelled is found by a last look, delivered and counted") {
-  Stage at;
+  BalancerStage at;
   at.kernel.accept_results = {100, -ECONNABORTED, 101};
   Stopping stopping{at};
   CHECK(at.kernel.accept_results.size() == 3);  // Not while the accept may still take them.
@@ -416,7 +417,7 @@ TEST_CASE("who came while the accept was being cancelled is found by a last look
 }
 
 TEST_CASE("a refused message during stop is delivered before its loop may end") {
-  Stage at;
+  BalancerStage at;
   at.hold_messages();
   at.accept(100);
   Stopping stopping{at};
@@ -443,7 +444,7 @@ TEST_CASE("a refused message during stop is delivered before its loop may end") 
 }
 
 TEST_CASE("loops that had nothing end with the balancer") {
-  Stage at;
+  BalancerStage at;
   Stopping stopping{at};
   stopping.answer(at);
   at.kernel.complete(stopping.close.value(), 0);
@@ -455,7 +456,7 @@ TEST_CASE("loops that had nothing end with the balancer") {
 }
 
 TEST_CASE("a close that was cancelled before it began is tried again") {
-  Stage at;
+  BalancerStage at;
   Stopping stopping{at};
   stopping.answer(at);
   at.kernel.complete(stopping.close.value(), -ECANCELED);
@@ -465,7 +466,7 @@ TEST_CASE("a close that was cancelled before it began is tried again") {
 }
 
 TEST_CASE("a listener that is closed while its accept pauses needs no cancel, and nobody spins") {
-  Stage at;
+  BalancerStage at;
   at.kernel.complete(at.accepts[0], -EMFILE);
   at.lap();
   const Stopping stopping{at};
@@ -484,7 +485,7 @@ TEST_CASE("a listener that is closed while its accept pauses needs no cancel, an
 TEST_CASE("under lockdown the balancer's ring is restricted as the loops' are, and hands over all the same") {
   Options options;
   options.lockdown = true;
-  Stage at{2, options};
+  BalancerStage at{2, options};
   REQUIRE(at.kernel.ring_flags.size() == 3);
   for (const unsigned flags : at.kernel.ring_flags) CHECK((flags & IORING_SETUP_R_DISABLED) != 0);
   CHECK(std::count(at.kernel.registered.begin(), at.kernel.registered.end(), IORING_REGISTER_RESTRICTIONS) ==
@@ -496,7 +497,7 @@ TEST_CASE("under lockdown the balancer's ring is restricted as the loops' are, a
 }
 
 TEST_CASE("where threads cannot post to rings, stop rings an eventfd, and its read is taken back") {
-  Stage at{2, {.mask = "wake_ring"}};
+  BalancerStage at{2, {.mask = "wake_ring"}};
   const auto read = at.kernel.take(Op::event);  // Of the first loop, second loop or balancer: all are armed.
   REQUIRE(read);
   at.kernel.signalled.clear();

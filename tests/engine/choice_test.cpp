@@ -19,8 +19,8 @@ using test::ScriptKernel;
 std::vector<std::string> warnings;  // What the sink below was given.
 
 // Two kernels to choose from, and a log that is kept.
-struct Stage {
-  Stage() {
+struct ChoiceStage {
+  ChoiceStage() {
     warnings.clear();
     options.log_sink = [](LogLevel level, std::string_view line) {
       if (level == LogLevel::warn) warnings.emplace_back(line);
@@ -37,7 +37,7 @@ struct Stage {
 
 TEST_CASE("io_uring is chosen where it works, without a word, and its trial leaves nothing") {
   for (const KernelChoice choice : {KernelChoice::automatic, KernelChoice::uring}) {
-    Stage at;
+    ChoiceStage at;
     at.options.kernel = choice;
     CHECK_FALSE(at.choose());
     CHECK(at.chosen == &at.uring);
@@ -48,7 +48,7 @@ TEST_CASE("io_uring is chosen where it works, without a word, and its trial leav
 }
 
 TEST_CASE("epoll is chosen when asked for, and io_uring is not even tried") {
-  Stage at;
+  ChoiceStage at;
   at.options.kernel = KernelChoice::epoll;
   CHECK_FALSE(at.choose());
   CHECK(at.chosen == &at.epoll);
@@ -75,7 +75,7 @@ const std::vector<Obstacle>& obstacles() {
   return all;
 }
 
-void put(const Obstacle& obstacle, Stage& at) {
+void put(const Obstacle& obstacle, ChoiceStage& at) {
   if (obstacle.ring_result != 0) at.uring.open_ring_results.assign(100, obstacle.ring_result);
   if (obstacle.register_result != 0) at.uring.register_results.assign(100, obstacle.register_result);
 }
@@ -83,7 +83,7 @@ void put(const Obstacle& obstacle, Stage& at) {
 TEST_CASE("where io_uring cannot be had, epoll takes its place after one warning with cause and cure") {
   for (const Obstacle& obstacle : obstacles()) {
     INFO(obstacle.name);
-    Stage at;
+    ChoiceStage at;
     put(obstacle, at);
     CHECK_FALSE(at.choose());
     CHECK(at.chosen == &at.epoll);
@@ -97,7 +97,7 @@ TEST_CASE("where io_uring cannot be had, epoll takes its place after one warning
 TEST_CASE("where io_uring was asked for and cannot be had, that is the answer, with cause and cure") {
   for (const Obstacle& obstacle : obstacles()) {
     INFO(obstacle.name);
-    Stage at;
+    ChoiceStage at;
     put(obstacle, at);
     at.options.kernel = KernelChoice::uring;
     const std::error_code error = at.choose();
@@ -109,7 +109,7 @@ TEST_CASE("where io_uring was asked for and cannot be had, that is the answer, w
 }
 
 TEST_CASE("what else may fail is left to the start to say") {
-  Stage at;
+  ChoiceStage at;
   at.uring.open_ring_results = {-EMFILE};
   CHECK_FALSE(at.choose());
   CHECK(at.chosen == &at.uring);
@@ -117,7 +117,7 @@ TEST_CASE("what else may fail is left to the start to say") {
 }
 
 TEST_CASE("with little locked memory, room is asked for twice as many rings as there will be") {
-  Stage at;  // The scripted limit is 64 KiB.
+  ChoiceStage at;  // The scripted limit is 64 KiB.
   at.options.loops = 3;
   CHECK_FALSE(at.choose());
   CHECK(at.uring.ring_flags.size() == 8);
@@ -127,7 +127,7 @@ TEST_CASE("with little locked memory, room is asked for twice as many rings as t
 }
 
 TEST_CASE("RINGWIRE_KERNEL overrules the option") {
-  Stage at;
+  ChoiceStage at;
   at.options.kernel = KernelChoice::uring;
   at.uring.variables["RINGWIRE_KERNEL"] = "epoll";
   CHECK_FALSE(at.choose());
@@ -147,7 +147,7 @@ TEST_CASE("RINGWIRE_KERNEL overrules the option") {
 }
 
 TEST_CASE("an unknown name in RINGWIRE_KERNEL is refused, and the known ones are named") {
-  Stage at;
+  ChoiceStage at;
   at.uring.variables["RINGWIRE_KERNEL"] = "Epoll";
   const std::error_code error = at.choose();
   CHECK(error == Error::invalid_option);
@@ -156,7 +156,7 @@ TEST_CASE("an unknown name in RINGWIRE_KERNEL is refused, and the known ones are
 }
 
 TEST_CASE("bad options are refused before a ring is tried") {
-  Stage at;
+  ChoiceStage at;
   at.options.cq_entries = 3;
   CHECK(at.choose() == Error::invalid_option);
   at.options = {};
@@ -166,7 +166,7 @@ TEST_CASE("bad options are refused before a ring is tried") {
 }
 
 TEST_CASE("RINGWIRE_LOG silences the warning as it does every line") {
-  Stage at;
+  ChoiceStage at;
   at.uring.open_ring_results = {-EPERM};
   at.uring.variables["RINGWIRE_LOG"] = "error";
   CHECK_FALSE(at.choose());

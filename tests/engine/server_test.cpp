@@ -31,8 +31,8 @@ using test::RecordingHandler;
 constexpr std::string_view any_port = "tcp://127.0.0.1:0";
 
 // A kernel and a handler, and one run of an engine on them.
-struct Stage {
-  Stage() {
+struct ServerStage {
+  ServerStage() {
     options.loops = 2;
     options.log_level = LogLevel::off;
     for (const char* name : {"RINGWIRE_MASK", "RINGWIRE_LOCKDOWN"}) {
@@ -59,7 +59,7 @@ struct Stage {
 using Threads = std::vector<std::pair<std::string, int>>;
 
 TEST_CASE("an engine starts its loops and its balancer, ends them, and leaves nothing") {
-  Stage at;
+  ServerStage at;
   at.kernel.cpus_given = {0, 1};
   at.options.loops = 3;
   const std::size_t before = open_descriptors();
@@ -72,7 +72,7 @@ TEST_CASE("an engine starts its loops and its balancer, ends them, and leaves no
 }
 
 TEST_CASE("one loop accepts for itself, without a balancer") {
-  Stage at;
+  ServerStage at;
   at.options.loops = 1;
   at.options.pin_loops = false;
   CHECK_FALSE(at.run());
@@ -80,7 +80,7 @@ TEST_CASE("one loop accepts for itself, without a balancer") {
 }
 
 TEST_CASE("multicore means a loop for each CPU") {
-  Stage at;
+  ServerStage at;
   at.kernel.cpus_given = {0, 0, 0};
   at.options.loops = 0;
   at.options.multicore = true;
@@ -92,7 +92,7 @@ TEST_CASE("multicore means a loop for each CPU") {
 }
 
 TEST_CASE("at on_boot every address is bound to a real port, in the order given") {
-  Stage at;
+  ServerStage at;
   std::vector<Address> bound;
   at.handler.boot = [&](Engine& engine) {
     bound = engine.addresses();
@@ -107,7 +107,7 @@ TEST_CASE("at on_boot every address is bound to a real port, in the order given"
 }
 
 TEST_CASE("shutdown from on_boot starts no thread, closes the listeners, and tells no on_shutdown") {
-  Stage at;
+  ServerStage at;
   at.handler.boot = [](Engine&) { return Action::shutdown; };
   const std::size_t before = open_descriptors();
   CHECK_FALSE(at.run());
@@ -117,7 +117,7 @@ TEST_CASE("shutdown from on_boot starts no thread, closes the listeners, and tel
 }
 
 TEST_CASE("what on_boot asked of a loop that never ran is answered while the engine is whole") {
-  Stage at;
+  ServerStage at;
   at.options.loops = 3;
   std::vector<std::error_code> told;
   at.handler.boot = [&](Engine& engine) {
@@ -135,7 +135,7 @@ TEST_CASE("what on_boot asked of a loop that never ran is answered while the eng
 }
 
 TEST_CASE("an exception from on_boot starts nothing and is reported") {
-  Stage at;
+  ServerStage at;
   at.handler.boot = [](Engine&) -> Action { throw std::runtime_error("no configuration"); };
   const std::size_t before = open_descriptors();
   CHECK(at.run() == Error::handler_failed);
@@ -145,13 +145,13 @@ TEST_CASE("an exception from on_boot starts nothing and is reported") {
 }
 
 TEST_CASE("an exception from on_shutdown does not turn a normal end into a failure") {
-  Stage at;
+  ServerStage at;
   at.handler.shutdown = [](Engine&) { throw std::runtime_error("too late"); };
   CHECK_FALSE(at.run());
 }
 
 TEST_CASE("a bad option is refused before a single socket is opened") {
-  Stage at;
+  ServerStage at;
   at.options.backlog = 0;
   CHECK(at.run() == Error::invalid_option);
   CHECK(at.kernel.sockets_opened == 0);
@@ -159,13 +159,13 @@ TEST_CASE("a bad option is refused before a single socket is opened") {
 }
 
 TEST_CASE("without an address there is nothing to start") {
-  Stage at;
+  ServerStage at;
   CHECK(at.run({}) == Error::invalid_address);
   CHECK_THAT(at.explanation, contains("no address"));
 }
 
 TEST_CASE("when the second address cannot be had, the first is given back") {
-  Stage at;
+  ServerStage at;
   const std::size_t before = open_descriptors();
   CHECK(at.run({any_port, "tulip://howdy:1"}) == Error::unsupported_protocol);
   CHECK(open_descriptors() == before);
@@ -179,7 +179,7 @@ TEST_CASE("a thread that cannot be started ends all others, whichever it is") {
   const std::array<const char*, 3> names{"ringwire/0", "ringwire/1", "ringwire/bal"};
   for (int failing = 0; failing < 3; ++failing) {
     INFO(names.at(static_cast<std::size_t>(failing)));
-    Stage at;
+    ServerStage at;
     at.kernel.failing_thread = failing;
     const std::size_t before = open_descriptors();
     CHECK(at.run() == std::errc::resource_unavailable_try_again);
@@ -190,7 +190,7 @@ TEST_CASE("a thread that cannot be started ends all others, whichever it is") {
 }
 
 TEST_CASE("the only thread that cannot be started leaves nothing behind either") {
-  Stage at;
+  ServerStage at;
   at.options.loops = 1;
   at.kernel.failing_thread = 0;
   const std::size_t before = open_descriptors();
@@ -201,7 +201,7 @@ TEST_CASE("the only thread that cannot be started leaves nothing behind either")
 TEST_CASE("a ring that cannot be opened ends the start, and is explained to who called run") {
   for (int failing = 0; failing < 3; ++failing) {
     INFO("ring " << failing);
-    Stage at;
+    ServerStage at;
     at.kernel.ring_results[failing] = -EPERM;
     const std::size_t before = open_descriptors();
     CHECK(at.run() == Error::io_uring_forbidden);
@@ -213,14 +213,14 @@ TEST_CASE("a ring that cannot be opened ends the start, and is explained to who 
 }
 
 TEST_CASE("an unknown name in RINGWIRE_MASK ends the start") {
-  Stage at;
+  ServerStage at;
   at.kernel.variables["RINGWIRE_MASK"] = "everything";
   CHECK(at.run() == Error::invalid_option);
   CHECK_THAT(at.explanation, contains("'everything'"));
 }
 
 TEST_CASE("new rings are forbidden in each thread that has its ring, and only under lockdown") {
-  Stage at;
+  ServerStage at;
   at.kernel.variables.erase("RINGWIRE_LOCKDOWN");
   CHECK_FALSE(at.run());
   CHECK(at.kernel.forbids == 0);
@@ -230,7 +230,7 @@ TEST_CASE("new rings are forbidden in each thread that has its ring, and only un
 }
 
 TEST_CASE("RINGWIRE_LOCKDOWN is the option, and a value it does not know ends the start") {
-  Stage at;
+  ServerStage at;
   at.kernel.variables["RINGWIRE_LOCKDOWN"] = "1";
   CHECK_FALSE(at.run());
   CHECK(at.kernel.forbids == 3);
@@ -242,7 +242,7 @@ TEST_CASE("RINGWIRE_LOCKDOWN is the option, and a value it does not know ends th
 TEST_CASE("a thread that cannot be locked down keeps all others from serving, whichever it is") {
   for (int failing = 0; failing < 3; ++failing) {
     INFO("thread " << failing);
-    Stage at;
+    ServerStage at;
     at.options.lockdown = true;
     at.kernel.forbid_results[failing] = -EINVAL;
     const std::size_t before = open_descriptors();
@@ -254,15 +254,15 @@ TEST_CASE("a thread that cannot be locked down keeps all others from serving, wh
 }
 
 TEST_CASE("signals are taken over only when asked for, and given back also when the start fails") {
-  Stage without;
+  ServerStage without;
   CHECK_FALSE(without.run());
   CHECK(without.kernel.signals_opened == 0);
-  Stage with;
+  ServerStage with;
   with.options.stop_on_signal = true;
   CHECK_FALSE(with.run());
   CHECK(with.kernel.signals_opened == 1);
   CHECK(with.kernel.signals_closed == 1);
-  Stage failing;
+  ServerStage failing;
   failing.options.stop_on_signal = true;
   failing.kernel.failing_thread = 1;
   CHECK(failing.run());
@@ -271,7 +271,7 @@ TEST_CASE("signals are taken over only when asked for, and given back also when 
 }
 
 TEST_CASE("without a descriptor for the signals nothing is started") {
-  Stage at;
+  ServerStage at;
   at.options.stop_on_signal = true;
   at.kernel.signals_result = -EMFILE;
   const std::size_t before = open_descriptors();
@@ -285,7 +285,7 @@ std::mutex lines_mutex;
 std::vector<std::string> lines;  // What the sink below was given.
 
 TEST_CASE("the log says how many loops run with which features, and RINGWIRE_LOG overrules the level") {
-  Stage at;
+  ServerStage at;
   at.options.mask = "all";
   at.options.log_sink = [](LogLevel, std::string_view line) {
     const std::lock_guard lock{lines_mutex};
@@ -306,7 +306,7 @@ TEST_CASE("the log says how many loops run with which features, and RINGWIRE_LOG
 }
 
 TEST_CASE("the log names every feature but the one that the option or the environment masks") {
-  const auto features_said = [](Stage& at) {
+  const auto features_said = [](ServerStage& at) {
     at.options.log_level = LogLevel::info;
     at.options.log_sink = [](LogLevel, std::string_view line) {
       const std::lock_guard lock{lines_mutex};
@@ -317,7 +317,7 @@ TEST_CASE("the log names every feature but the one that the option or the enviro
     REQUIRE(lines.size() == 1);
     return lines[0];
   };
-  Stage plain;
+  ServerStage plain;
   const std::string had = features_said(plain);
   for (const std::string name : {"defer_taskrun", "registered_ring", "no_iowait", "wake_ring"}) {
     INFO(name);
@@ -325,10 +325,10 @@ TEST_CASE("the log names every feature but the one that the option or the enviro
     if (const auto at = expected.find(' ' + name); at != std::string::npos) {
       expected.erase(at, name.size() + 1);
     }
-    Stage by_option;
+    ServerStage by_option;
     by_option.options.mask = name;
     CHECK(features_said(by_option) == expected);
-    Stage by_environment;
+    ServerStage by_environment;
     std::string& mask = by_environment.kernel.variables["RINGWIRE_MASK"];
     mask += (mask.empty() ? "" : ",") + name;
     CHECK(features_said(by_environment) == expected);
@@ -336,7 +336,7 @@ TEST_CASE("the log names every feature but the one that the option or the enviro
 }
 
 TEST_CASE("a stop wanted by a handler and one wanted by the engine are one stop") {
-  Stage at;
+  ServerStage at;
   std::error_code second;
   at.handler.boot = [&](Engine& engine) {
     static_cast<Server&>(engine).stop_wanted();

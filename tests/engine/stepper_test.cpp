@@ -44,8 +44,8 @@ class Counter : public test::Notebook {
   Action boot_answer = Action::none;
 };
 
-struct Stage {
-  explicit Stage(std::size_t loops = 2) {
+struct StepperStage {
+  explicit StepperStage(std::size_t loops = 2) {
     options.loops = loops;
     options.log_level = LogLevel::off;
     options.stop_on_signal = true;
@@ -85,7 +85,7 @@ struct Stage {
 
 TEST_CASE("a stepper has an actor for each loop, and one for the balancer when there are two", "[stepper]") {
   for (const std::size_t loops : {1U, 2U, 3U}) {
-    Stage at{loops};
+    StepperStage at{loops};
     REQUIRE_FALSE(at.start());
     CHECK(at.stepper->actors_count() == (loops == 1 ? 1 : loops + 1));
     for (std::size_t actor = 0; actor < at.stepper->actors_count(); ++actor) {
@@ -100,7 +100,7 @@ TEST_CASE("a stepper has an actor for each loop, and one for the balancer when t
 }
 
 TEST_CASE("on_shutdown is told once, after the last lap of the last actor", "[stepper]") {
-  Stage at;
+  StepperStage at;
   REQUIRE_FALSE(at.start());
   const auto client = at.kernel.connect(9000);
   for (int round = 0; round < 5; ++round) at.lap_all();
@@ -123,7 +123,7 @@ TEST_CASE("on_shutdown is told once, after the last lap of the last actor", "[st
 }
 
 TEST_CASE("a signal ends it as Engine::stop does", "[stepper]") {
-  Stage at;
+  StepperStage at;
   REQUIRE_FALSE(at.start());
   at.kernel.raise_signal();
   CHECK(at.run());
@@ -132,7 +132,7 @@ TEST_CASE("a signal ends it as Engine::stop does", "[stepper]") {
 }
 
 TEST_CASE("after shutdown from on_boot there is nothing to run, and no on_shutdown", "[stepper]") {
-  Stage at;
+  StepperStage at;
   at.counter.boot_answer = Action::shutdown;
   CHECK_FALSE(at.start());
   CHECK(at.stepper->is_over());
@@ -145,7 +145,7 @@ TEST_CASE("after shutdown from on_boot there is nothing to run, and no on_shutdo
 }
 
 TEST_CASE("an on_boot that throws is a failed start", "[stepper]") {
-  Stage at;
+  StepperStage at;
   at.counter.boot_throws = true;
   CHECK(at.start() == Error::handler_failed);
   CHECK(at.stepper->is_over());
@@ -156,7 +156,7 @@ TEST_CASE("an on_boot that throws is a failed start", "[stepper]") {
 TEST_CASE("whichever call fails at the start, everything that was opened is closed", "[stepper]") {
   std::uint64_t calls_count = 0;
   {
-    Stage at;
+    StepperStage at;
     REQUIRE_FALSE(at.start());
     calls_count = at.kernel.calls_count();
   }
@@ -165,7 +165,7 @@ TEST_CASE("whichever call fails at the start, everything that was opened is clos
   for (const bool for_good : {false, true}) {
     for (std::uint64_t nth = 0; nth < calls_count; ++nth) {
       INFO("call " << nth << (for_good ? " and all later ones" : ""));
-      Stage at;
+      StepperStage at;
       at.kernel.fail_call(nth, for_good);
       const bool failed = static_cast<bool>(at.start());
       if (failed) {
@@ -184,14 +184,14 @@ TEST_CASE("whichever call fails at the start, everything that was opened is clos
 }
 
 TEST_CASE("under lockdown a thread that cannot be locked ends the start", "[stepper]") {
-  Stage at;
+  StepperStage at;
   at.options.lockdown = true;
   at.stepper.emplace(at.kernel, at.counter, at.options);
   CHECK_FALSE(at.start());
   const std::uint64_t calls_count = at.kernel.calls_count();
   at.stepper.reset();
 
-  Stage other;
+  StepperStage other;
   other.options.lockdown = true;
   other.stepper.emplace(other.kernel, other.counter, other.options);
   other.kernel.fail_call(calls_count - 1, false);  // The balancer's lock is the last call of all.
@@ -200,7 +200,7 @@ TEST_CASE("under lockdown a thread that cannot be locked ends the start", "[step
 }
 
 TEST_CASE("a stepper that nobody has connected to may be thrown away between two laps", "[stepper]") {
-  Stage at;
+  StepperStage at;
   REQUIRE_FALSE(at.start());
   for (int round = 0; round < 3; ++round) at.lap_all();
   at.stepper.reset();

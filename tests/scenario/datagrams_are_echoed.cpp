@@ -15,8 +15,6 @@
 namespace ringwire::test {
 namespace {
 
-const std::vector<std::string> one_address{"udp4://127.0.0.1:0"};
-
 Options with_loops(std::size_t loops) {
   Options options = quiet();
   options.loops = loops;
@@ -27,7 +25,7 @@ Options with_loops(std::size_t loops) {
 void echo_on(std::size_t loops) {
   RecordingHandler handler;
   handler.datagram = echo_datagram;
-  TestServer server{handler, with_loops(loops), one_address};
+  TestServer server{handler, with_loops(loops), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   CHECK(server.address().port != 0);
 
@@ -71,7 +69,7 @@ TEST_CASE("the datagrams of one peer come on one loop, those of many on all") {
     if (std::find(loops.begin(), loops.end(), loop) == loops.end()) loops.push_back(loop);
     return echo_datagram(datagram);
   };
-  const TestServer server{handler, with_loops(2), one_address};
+  const TestServer server{handler, with_loops(2), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   std::vector<DatagramClient> clients;
   for (int count = 0; count < 50; ++count) clients.emplace_back(server.address());
@@ -95,7 +93,7 @@ TEST_CASE("a handler learns who sent a datagram, and where it came in") {
     datagram.reply(datagram.remote_address().to_string() + " to " + datagram.local_address().to_string());
     return Action::none;
   };
-  const TestServer server{handler, quiet(), one_address};
+  const TestServer server{handler, quiet(), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient client{server.address()};
   CHECK(client.exchange("?") == client.address().to_string() + " to " + server.address().to_string());
@@ -111,7 +109,7 @@ TEST_CASE("a datagram longer than the limit comes cut, and says so", "[features]
   };
   Options options = quiet();
   options.datagram_size_max = 100;
-  const TestServer server{handler, options, one_address};
+  const TestServer server{handler, options, one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient client{server.address()};
   CHECK(client.exchange("abcde" + std::string(94, 'x')) == "99 of 99, whole abcde");
@@ -129,7 +127,7 @@ TEST_CASE("the longest datagram there is comes back whole") {
   Options options = quiet();
   options.datagram_size_max = 65'535;
   options.datagram_buffers_count = 4;
-  const TestServer server{handler, options, one_address};
+  const TestServer server{handler, options, one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient client{server.address()};
   const std::string sent = random_bytes(1, 65'507);
@@ -139,7 +137,7 @@ TEST_CASE("the longest datagram there is comes back whole") {
 TEST_CASE("datagrams of no bytes are datagrams, and those behind them come too", "[features]") {
   RecordingHandler handler;
   handler.datagram = echo_datagram;
-  const TestServer server{handler, quiet(), one_address};
+  const TestServer server{handler, quiet(), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient client{server.address()};
   for (const std::string sent : {"", "one", "", "", "two", ""}) CHECK(client.exchange(sent) == sent);
@@ -150,7 +148,7 @@ TEST_CASE("with one receive buffer nothing is lost that the socket can hold", "[
   handler.datagram = echo_datagram;
   Options options = quiet();
   options.datagram_buffers_count = 1;
-  const TestServer server{handler, options, one_address};
+  const TestServer server{handler, options, one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient client{server.address()};
   for (int count = 0; count < 50; ++count) REQUIRE(client.send("datagram " + std::to_string(count)));
@@ -195,7 +193,7 @@ TEST_CASE("an exception from on_datagram and Action::close are the end of nothin
     static_cast<void>(echo_datagram(datagram));
     return Action::close;
   };
-  const TestServer server{handler, quiet(), one_address};
+  const TestServer server{handler, quiet(), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient client{server.address()};
   REQUIRE(client.send("throw"));
@@ -210,7 +208,7 @@ TEST_CASE("Action::shutdown from on_datagram stops the engine, and its answer le
       datagram.reply("goodbye");
       return Action::shutdown;
     };
-    TestServer server{handler, with_loops(loops), one_address};
+    TestServer server{handler, with_loops(loops), one_udp_address};
     REQUIRE(server.addresses().size() == 1);
     const DatagramClient client{server.address()};
     CHECK(client.exchange("stop") == "goodbye");
@@ -220,7 +218,7 @@ TEST_CASE("Action::shutdown from on_datagram stops the engine, and its answer le
 
 TEST_CASE("a handler that does not know datagrams loses them, and nothing else") {
   RecordingHandler handler;
-  const TestServer server{handler, quiet(), one_address};
+  const TestServer server{handler, quiet(), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient client{server.address()};
   REQUIRE(client.send("anybody?"));
@@ -231,7 +229,7 @@ TEST_CASE("an address somebody else has is in use, with any number of loops") {
   for (const std::size_t loops : {1U, 2U}) {
     RecordingHandler handler;
     handler.datagram = echo_datagram;
-    const TestServer server{handler, with_loops(loops), one_address};
+    const TestServer server{handler, with_loops(loops), one_udp_address};
     REQUIRE(server.addresses().size() == 1);
     RecordingHandler second;
     TestServer late{second, with_loops(loops), {"udp4://" + server.address().to_string()}};

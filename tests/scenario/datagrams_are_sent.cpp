@@ -17,8 +17,6 @@
 namespace ringwire::test {
 namespace {
 
-const std::vector<std::string> one_address{"udp4://127.0.0.1:0"};
-
 // Sends through a handle and waits for the answer.
 std::error_code send_and_wait(const SocketRef& socket, std::string_view text, const Address& to) {
   auto promise = std::make_shared<std::promise<std::error_code>>();
@@ -45,7 +43,7 @@ TEST_CASE("another thread sends through a handle from on_boot, and learns that t
     socket = engine.socket(0);
     return Action::none;
   };
-  const TestServer server{handler, quiet(), one_address};
+  const TestServer server{handler, quiet(), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient client{server.address()};
   CHECK_FALSE(send_and_wait(socket, "unasked", client.address()));
@@ -78,7 +76,7 @@ TEST_CASE("a datagram is passed on to another address than its sender's") {
     taken = !datagram.send_to(datagram.bytes(), loopback(target));
     return Action::none;
   };
-  const TestServer server{handler, quiet(), one_address};
+  const TestServer server{handler, quiet(), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient first{server.address()};
   const DatagramClient second{server.address()};
@@ -92,7 +90,7 @@ TEST_CASE("what the kernel refuses is told to its callback, counted, and harms n
           "[features]") {
   RecordingHandler handler;
   handler.datagram = echo_datagram;
-  const TestServer server{handler, quiet(), one_address};
+  const TestServer server{handler, quiet(), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const SocketRef socket = server.engine().socket(0);
   const DatagramClient client{server.address()};
@@ -110,7 +108,7 @@ TEST_CASE("what the kernel refuses is told to its callback, counted, and harms n
 TEST_CASE("a peer that is gone harms nobody") {
   RecordingHandler handler;
   handler.datagram = echo_datagram;
-  const TestServer server{handler, quiet(), one_address};
+  const TestServer server{handler, quiet(), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const SocketRef socket = server.engine().socket(0);
   Address gone;
@@ -142,7 +140,7 @@ TEST_CASE("more than may wait is refused, and less is sent again after that") {
   };
   Options options = quiet();
   options.datagram_outbound_limit = 70'000;
-  const TestServer server{handler, options, one_address};
+  const TestServer server{handler, options, one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient client{server.address()};
   REQUIRE(client.send("go"));
@@ -161,7 +159,7 @@ TEST_CASE("what is queued when the engine stops is sent first") {
     RecordingHandler handler;
     Options options = quiet();
     options.loops = loops;
-    TestServer server{handler, options, one_address};
+    TestServer server{handler, options, one_udp_address};
     REQUIRE(server.addresses().size() == 1);
     const DatagramClient client{server.address()};
     auto answers = std::make_shared<std::atomic<int>>(0);
@@ -180,7 +178,7 @@ TEST_CASE("who sends without end does not hold up the stop") {
   RecordingHandler handler;
   Options options = quiet();
   options.stop_timeout = std::chrono::hours{1};
-  TestServer server{handler, options, one_address};
+  TestServer server{handler, options, one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const SocketRef socket = server.engine().socket(0);
   const DatagramClient client{server.address()};
@@ -201,7 +199,7 @@ TEST_CASE("a handle outlives its engine, and answers that the socket is closed")
   SocketRef socket;
   {
     RecordingHandler handler;
-    TestServer server{handler, quiet(), one_address};
+    TestServer server{handler, quiet(), one_udp_address};
     REQUIRE(server.addresses().size() == 1);
     socket = server.engine().socket(0);
     CHECK_FALSE(server.stop());
@@ -233,7 +231,7 @@ TEST_CASE("a connection tells a datagram peer of its end while the engine stops"
 
 TEST_CASE("a datagram socket is not connected to") {
   RecordingHandler handler;
-  const TestServer server{handler, quiet(), one_address};
+  const TestServer server{handler, quiet(), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   CHECK(server.engine().loop(0).connect("udp://127.0.0.1:9") == Error::unsupported_protocol);
 }

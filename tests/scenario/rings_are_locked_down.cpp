@@ -2,6 +2,7 @@
 //
 // Leaves to others: what a locked ring refuses (tests/uring/lockdown_test.cpp). The cases tagged [features]
 // run once more under lockdown (meson.build).
+#include "tests/scenario/failed_start.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/process.hpp"
@@ -87,18 +88,6 @@ std::string answer(Client& client) {
   client.send_all("?");
   client.shutdown_write();
   return client.receive_until_eof();
-}
-
-// All that a helper with these words says.
-std::string failed_start(std::vector<std::string> words) {
-  words.insert(words.begin(), RINGWIRE_SCENARIO_HELPER);
-  Child child{words};
-  std::string all;
-  while (const auto line = child.read_line()) {
-    all += *line + "\n";
-    if (line->starts_with("listening")) child.write_line("stop");  // It may have started after all.
-  }
-  return all + "exit " + std::to_string(child.wait().value_or(-1));
 }
 
 }  // namespace

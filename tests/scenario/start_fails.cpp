@@ -1,6 +1,7 @@
 // An engine that cannot start says why, and what to do; it never says it by crashing or by serving half.
 //
 // Leaves to others: a port that is taken (port_is_used_again.cpp).
+#include "tests/scenario/failed_start.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/process.hpp"
@@ -37,18 +38,6 @@ void expect_option_refused(const char* name, const Options& options) {
   CHECK(server.join() == Error::invalid_option);
   CHECK(contains(server.explanation(), name));
   CHECK(handler.record().boots == 0);
-}
-
-// Starts the helper with these words; answers the lines "ended …" and "because …" in one.
-std::string failed_start(std::vector<std::string> words) {
-  words.insert(words.begin(), RINGWIRE_SCENARIO_HELPER);
-  Child child{words};
-  std::string all;
-  while (const auto line = child.read_line()) {
-    all += *line + "\n";
-    if (line->starts_with("listening")) child.write_line("stop");  // It may have started after all.
-  }
-  return all + "exit " + std::to_string(child.wait().value_or(-1));
 }
 
 std::string ended(Error error) {

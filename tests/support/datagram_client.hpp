@@ -10,8 +10,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ringwire::test {
+
+/// What a server with one udp socket is given.
+inline const std::vector<std::string> one_udp_address{"udp4://127.0.0.1:0"};
 
 /// One socket, bound to a port of its own on the loopback.
 class DatagramClient {

@@ -27,13 +27,13 @@ using ringwire::test::contains;
 using test::death_of;
 using test::ScriptKernel;
 
-constexpr std::size_t size = 64;
+constexpr std::size_t buffer_size = 64;
 
 // Two buffers of 64 bytes on a scripted kernel, and a receive armed to fill them.
 struct Script {
   Script() {
     REQUIRE_FALSE(ring.open(4, 8, {}));
-    REQUIRE_FALSE(pool.open(ring, 2, size));
+    REQUIRE_FALSE(pool.open(ring, 2, buffer_size));
     prep_recv_multishot(ring.next_sqe({Op::recv, 0, 0}), 5, pool.bgid(), false);
     ring.submit_and_wait(0, 0);
     request = kernel.take(Op::recv).value();
@@ -89,12 +89,12 @@ TEST_CASE("the kernel sees what was given back when it is published, not before"
 
 TEST_CASE("buffers do not overlap: filled to the brim, each keeps its bytes") {
   Script at;
-  const std::string a(size, 'a');
-  const std::string b(size, 'b');
+  const std::string a(buffer_size, 'a');
+  const std::string b(buffer_size, 'b');
   const std::uint16_t first = at.receive(a);
   const std::uint16_t second = at.receive(b);
-  CHECK(to_text(at.pool.view(first, size)) == a);
-  CHECK(to_text(at.pool.view(second, size)) == b);
+  CHECK(to_text(at.pool.view(first, buffer_size)) == a);
+  CHECK(to_text(at.pool.view(second, buffer_size)) == b);
 }
 
 TEST_CASE("the ring of buffers goes round more often than its tail can count") {
@@ -139,7 +139,7 @@ TEST_CASE("more bytes than a buffer has room for are a bug") {
   CHECK_THAT(death_of([] {
                Script at;
                at.pool.take(0);
-               static_cast<void>(at.pool.view(0, size + 1));
+               static_cast<void>(at.pool.view(0, buffer_size + 1));
              }),
              contains("65 bytes of a buffer of 64"));
 }
@@ -162,11 +162,11 @@ TEST_CASE("buffers the kernel refuses are named in the error, and their memory i
     REQUIRE_FALSE(ring.open(4, 8, {}));
     BufferPool pool{kernel, 0};
     kernel.register_results = {refusal.result};
-    const std::error_code error = pool.open(ring, 1024, size);
+    const std::error_code error = pool.open(ring, 1024, buffer_size);
     CHECK(error == refusal.error);
     CHECK_THAT(explain(error), contains(refusal.says));
     CHECK(kernel.maps_count() == 0);
-    CHECK_FALSE(pool.open(ring, 1024, size));  // Nothing of the failure is left.
+    CHECK_FALSE(pool.open(ring, 1024, buffer_size));  // Nothing of the failure is left.
     CHECK(kernel.maps_count() == 1);
   }
 }
@@ -178,7 +178,7 @@ TEST_CASE("a closed pool has freed its memory, and can be opened anew") {
   at.pool.close();
   CHECK(at.kernel.maps_count() == 0);
   CHECK(at.pool.held_count() == 0);
-  REQUIRE_FALSE(at.pool.open(at.ring, 4, size));
+  REQUIRE_FALSE(at.pool.open(at.ring, 4, buffer_size));
   CHECK(at.kernel.free_buffers(3) == 4);
 }
 
@@ -186,7 +186,7 @@ TEST_CASE("a closed pool has freed its memory, and can be opened anew") {
 
 // A pool of `count` buffers on a socket pair, and all that came through it.
 struct Stream {
-  explicit Stream(std::size_t count) { REQUIRE_FALSE(pool.open(at.ring, count, size)); }
+  explicit Stream(std::size_t count) { REQUIRE_FALSE(pool.open(at.ring, count, buffer_size)); }
 
   void arm(bool poll_first) {
     prep_recv_multishot(at.ring.next_sqe({Op::recv, 0, 0}), pair.ends[0], pool.bgid(), poll_first);
@@ -227,11 +227,11 @@ struct Stream {
 
 TEST_CASE("two buffers take what fits, the rest waits for the next receive, in order") {
   Stream stream{2};
-  const std::string bytes = test::random_bytes(1, 3 * size);
+  const std::string bytes = test::random_bytes(1, 3 * buffer_size);
   stream.send(bytes);
   stream.arm(false);
   CHECK(stream.receive_until_end(false) == -ENOBUFS);
-  CHECK(stream.received == bytes.substr(0, 2 * size));
+  CHECK(stream.received == bytes.substr(0, 2 * buffer_size));
   CHECK(stream.pool.held_count() == 2);
   CHECK(stream.at.ring.in_flight() == 0);
 

@@ -19,8 +19,8 @@ constexpr std::uint64_t send_data = 2;
 constexpr std::uint64_t cancel_data = 3;
 
 // A connection with a receive that waits for bytes.
-struct Stage : SimFixture {
-  Stage() : fd{accept()} {
+struct CancelStage : SimFixture {
+  CancelStage() : fd{accept()} {
     uring::prep_recv_multishot(ring.sqe(recv_data), fd, 0, false);
     ring.enter();
   }
@@ -40,7 +40,7 @@ struct Stage : SimFixture {
 
 TEST_CASE("a cancel ends its target at once, which answers first, or second when reordered", "[cancel]") {
   for (const bool reordered : {false, true}) {
-    Stage at;
+    CancelStage at;
     at.always(Fault::cancel_reordered, reordered);
     const Cqe target{recv_data, -ECANCELED};
     const Cqe cancel{cancel_data, 1};
@@ -50,7 +50,7 @@ TEST_CASE("a cancel ends its target at once, which answers first, or second when
 }
 
 TEST_CASE("a cancel by user_data finds one operation, and answers 0", "[cancel]") {
-  Stage at;
+  CancelStage at;
   at.arm_send("x");
   uring::prep_cancel(at.ring.sqe(cancel_data), recv_data);
   at.ring.enter();
@@ -60,7 +60,7 @@ TEST_CASE("a cancel by user_data finds one operation, and answers 0", "[cancel]"
 
 TEST_CASE("a cancel that finds nothing answers ENOENT, one of all the count 0, one for no descriptor EBADF",
           "[cancel]") {
-  Stage at;
+  CancelStage at;
   uring::prep_cancel(at.ring.sqe(cancel_data), 999);
   uring::prep_cancel_fd(at.ring.sqe(4), at.listener);
   uring::prep_cancel_fd(at.ring.sqe(5), 999);
@@ -69,7 +69,7 @@ TEST_CASE("a cancel that finds nothing answers ENOENT, one of all the count 0, o
 }
 
 TEST_CASE("a cancel by descriptor finds all on it, and only those", "[cancel]") {
-  Stage at;
+  CancelStage at;
   at.arm_send("x");
   uring::prep_accept_multishot(at.ring.sqe(9), at.listener);
   at.ring.enter();
@@ -78,7 +78,7 @@ TEST_CASE("a cancel by descriptor finds all on it, and only those", "[cancel]") 
 }
 
 TEST_CASE("a cancel of everything stays in its ring", "[cancel]") {
-  Stage at;
+  CancelStage at;
   SimRing other{at.kernel};
   other.lend_all();
   uring::prep_accept_multishot(other.sqe(9), at.listener);
@@ -104,7 +104,7 @@ TEST_CASE("a send that has begun and is cancelled answers what it has done", "[c
 
 TEST_CASE("a cancel that comes late answers EALREADY, and its target ends one way or the other", "[cancel]") {
   for (const bool does_its_work : {false, true}) {
-    Stage at;
+    CancelStage at;
     at.always(Fault::cancel_late);
     uring::prep_cancel(at.ring.sqe(cancel_data), recv_data);
     at.ring.enter();
@@ -123,7 +123,7 @@ TEST_CASE("a cancel that comes late answers EALREADY, and its target ends one wa
 }
 
 TEST_CASE("a cancel that misses answers 0, and the target completes all the same", "[cancel]") {
-  Stage at;
+  CancelStage at;
   at.always(Fault::cancel_missed);
   at.send("x");
   uring::prep_cancel(at.ring.sqe(cancel_data), recv_data);
@@ -138,7 +138,7 @@ TEST_CASE("a cancel that misses answers 0, and the target completes all the same
 }
 
 TEST_CASE("an operation is cancelled once: a second cancel does not find it", "[cancel]") {
-  Stage at;
+  CancelStage at;
   at.always(Fault::cancel_late);
   CHECK(at.cancel() == Cqes{{cancel_data, 1}});
   CHECK(at.cancel() == Cqes{{cancel_data, 0}});
@@ -163,7 +163,7 @@ TEST_CASE("a late send that finds no room for its rest ends with what has left",
 TEST_CASE("with a close linked to the cancel the descriptor is closed in both orders, and FIN goes out",
           "[cancel]") {
   for (const bool reordered : {false, true}) {
-    Stage at;
+    CancelStage at;
     at.always(Fault::cancel_reordered, reordered);
     io_uring_sqe& cancel = at.ring.sqe(cancel_data);
     uring::prep_cancel_fd(cancel, at.fd);

@@ -148,8 +148,8 @@ TEST_CASE("a lost datagram does not arrive, a doubled one comes again, a late on
 // ---- operations
 
 // A bound socket of the process, with two buffers of four bytes as group 1.
-struct Stage : SimFixture {
-  Stage() {
+struct DatagramStage : SimFixture {
+  DatagramStage() {
     socket = kernel.open_socket(AF_INET, SOCK_DGRAM, 0);
     REQUIRE(kernel.bind(socket, loopback_name(5)) == 0);
     io_uring_buf_reg request{};
@@ -183,7 +183,7 @@ struct Stage : SimFixture {
 };
 
 TEST_CASE("a multishot recvmsg brings each datagram with its name, cut to its buffer", "[datagrams]") {
-  Stage at;
+  DatagramStage at;
   at.arm();
   at.attempt_all();
   CHECK(at.ring.reap().empty());
@@ -201,7 +201,7 @@ TEST_CASE("a multishot recvmsg brings each datagram with its name, cut to its bu
 }
 
 TEST_CASE("a datagram of no bytes ends a multishot recvmsg", "[datagrams]") {
-  Stage at;
+  DatagramStage at;
   at.arm();
   at.arrive("");
   at.attempt_all();
@@ -212,7 +212,7 @@ TEST_CASE("a datagram of no bytes ends a multishot recvmsg", "[datagrams]") {
 }
 
 TEST_CASE("without a buffer it ends, and the datagram stays", "[datagrams]") {
-  Stage at;
+  DatagramStage at;
   at.arm();
   for (const char* text : {"1", "2", "3"}) at.arrive(text);
   at.always(SimFixture::Fault::burst);
@@ -228,7 +228,7 @@ TEST_CASE("without a buffer it ends, and the datagram stays", "[datagrams]") {
 TEST_CASE("faults end a recvmsg with or without its datagram", "[datagrams]") {
   for (const auto fault : {SimFixture::Fault::recv_ends, SimFixture::Fault::recv_ends_empty,
                            SimFixture::Fault::starved, SimFixture::Fault::recv_fails}) {
-    Stage at;
+    DatagramStage at;
     at.arm();
     at.arrive("x");
     at.always(fault);
@@ -242,14 +242,14 @@ TEST_CASE("faults end a recvmsg with or without its datagram", "[datagrams]") {
 }
 
 TEST_CASE("two receives on one datagram socket break a rule, two sends do not", "[datagrams]") {
-  Stage at;
+  DatagramStage at;
   at.arm(1);
   at.arm(2);
   CHECK_FALSE(at.kernel.violation().empty());
 }
 
 TEST_CASE("datagrams of the process leave whole, several at once", "[datagrams]") {
-  Stage at;
+  DatagramStage at;
   const auto peer = std::make_shared<DatagramEnd>();
   REQUIRE(at.kernel.datagrams().bind(peer, 9) == 0);
   std::string first = "first";
@@ -275,7 +275,7 @@ TEST_CASE("datagrams of the process leave whole, several at once", "[datagrams]"
 }
 
 TEST_CASE("a datagram without a name, and one of a socket that fails, are errors", "[datagrams]") {
-  Stage at;
+  DatagramStage at;
   msghdr message{};
   uring::prep_send_datagram(at.ring.sqe(1), at.socket, message);
   static_cast<void>(at.ring.enter());
@@ -289,7 +289,7 @@ TEST_CASE("a datagram without a name, and one of a socket that fails, are errors
 }
 
 TEST_CASE("a recvmsg on what is no datagram socket is ENOTSOCK", "[datagrams]") {
-  Stage at;
+  DatagramStage at;
   uring::prep_recvmsg_multishot(at.ring.sqe(1), at.listener, uring::received_shape, 1);
   static_cast<void>(at.ring.enter());
   at.attempt_all();
@@ -297,14 +297,14 @@ TEST_CASE("a recvmsg on what is no datagram socket is ENOTSOCK", "[datagrams]") 
 }
 
 TEST_CASE("closing a socket frees its port", "[datagrams]") {
-  Stage at;
+  DatagramStage at;
   CHECK(at.kernel.datagrams().is_bound(5));
   at.kernel.close(at.socket);
   CHECK_FALSE(at.kernel.datagrams().is_bound(5));
 }
 
 TEST_CASE("port 0 is a port nobody has", "[datagrams]") {
-  Stage at;
+  DatagramStage at;
   const int fd = at.kernel.open_socket(AF_INET, SOCK_DGRAM, 0);
   REQUIRE(at.kernel.bind(fd, loopback_name(0)) == 0);
   SocketName name;
