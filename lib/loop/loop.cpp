@@ -77,7 +77,7 @@ std::error_code Loop::open() {
   }
   signal_due_ = signal_fd_ >= 0;
   mailbox_->open(ring_.fd(), event_fd_);
-  if (options.ticker && index_ == 0) wheel_.arm(tick_timer_, shared_.now);
+  if (options.ticker && (index_ == 0 || options.ticker_per_loop)) wheel_.arm(tick_timer_, shared_.now);
   flush();  // A lap begins by waiting: what it waits for must be armed.
   return {};
 }
