@@ -12,6 +12,7 @@
 #include "lib/conn/budget.hpp"
 #include "lib/engine/balancer.hpp"
 #include "lib/engine/gate.hpp"
+#include "lib/engine/handlers.hpp"
 #include "lib/engine/listeners.hpp"
 #include "lib/kernel/kernel.hpp"
 #include "lib/loop/admission.hpp"
@@ -31,8 +32,8 @@ namespace ringwire::engine {
 /// An engine, used once.
 class Server final : public Engine, public loop::Owner {
  public:
-  /// `handler` and `kernel` outlive it; `options` are copied.
-  Server(kernel::Kernel& kernel, Handler& handler, const Options& options);
+  /// `kernel`, and a handler that is not made by a factory, outlive it; `options` are copied.
+  Server(kernel::Kernel& kernel, Handlers handlers, const Options& options);
   ~Server();
 
   /// Boots, serves, and returns when all is over. See `ringwire::run`.
@@ -78,7 +79,7 @@ class Server final : public Engine, public loop::Owner {
   bool guard(const char* name, Event&& event) noexcept;
 
   kernel::Kernel& kernel_;
-  Handler& handler_;
+  Handlers handlers_;  // Before the loops, so that it outlives them.
   Options options_;
   base::Log log_;
   std::unique_ptr<conn::SendBudget> budget_;
