@@ -89,8 +89,9 @@ class Handler {
   /// now no more than `Options::outbound_low_mark` bytes wait.
   virtual Action on_writable(Conn& conn);
 
-  /// The engine is stopping; once for each open connection. Default: `Action::close`. Answer `none` to say
-  /// goodbye in your protocol and close later; `Options::stop_timeout` bounds it.
+  /// The engine is stopping; once for each open connection, with `Engine::drain` in its turn. Default:
+  /// `Action::close`. Answer `none` to say goodbye in your protocol and close later; the deadline of the
+  /// drain, or `Options::stop_timeout`, bounds it.
   virtual Action on_drain(Conn& conn);
 
   /// Exactly once for each connection that had `on_open`, after the kernel gave everything back. `reason` is

@@ -4,11 +4,13 @@
 #include <ringwire/error.hpp>
 
 #include "lib/base/assert.hpp"
+#include "lib/base/duration.hpp"
 #include "lib/base/error.hpp"
 #include "lib/engine/options.hpp"
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -82,6 +84,7 @@ std::error_code Server::announce(Action& action) {
 }
 
 void Server::say_goodbye() noexcept {
+  life_.store(Life::stopping);  // By whatever way: there is nothing left to stop.
   for (std::size_t index = 0; index < handlers_.count(); ++index) {
     guard("on_shutdown", [&] { handlers_.of(index).on_shutdown(*this); });
   }
@@ -246,13 +249,31 @@ void Server::run_balancer() {
 // ---- stop
 
 bool Server::request_stop() noexcept {
-  if (stop_requested_.exchange(true)) return false;
+  if (life_.exchange(Life::stopping) == Life::stopping) return false;
+  drain({.deadline = options_.stop_timeout});
+  return true;
+}
+
+bool Server::request_drain(const DrainOptions& options) noexcept {
+  Life expected = Life::serving;
+  if (!life_.compare_exchange_strong(expected, Life::draining)) return false;
+  drain(options);
+  return true;
+}
+
+// The plan first: a loop that begins to stop follows it. One that has begun looks again; asking it to stop
+// once more changes nothing.
+void Server::drain(const DrainOptions& options) noexcept {
+  const kernel::Nanoseconds now = kernel_.now();
+  const loop::DrainPlan plan{
+      .told_by = now + base::to_nanoseconds(std::min(options.spread, options.deadline)),
+      .deadline = now + base::to_nanoseconds(options.deadline)};
+  for (const auto& loop : loops_) loop->plan_drain(plan);
   if (balancer_ != nullptr) {
     balancer_->request_stop();  // Which tells the loops when nothing more can come.
   } else {
     for (const auto& loop : loops_) loop->request_stop();
   }
-  return true;
 }
 
 LoopRef Server::least_loaded() noexcept {

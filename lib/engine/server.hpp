@@ -20,6 +20,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -75,6 +76,8 @@ class Server final : public Engine, public loop::Owner {
   void run_loop(loop::Loop& loop);
   void run_balancer();
   [[nodiscard]] bool request_stop() noexcept;
+  [[nodiscard]] bool request_drain(const DrainOptions& options) noexcept;
+  void drain(const DrainOptions& options) noexcept;
   template <typename Event>
   bool guard(const char* name, Event&& event) noexcept;
 
@@ -90,7 +93,8 @@ class Server final : public Engine, public loop::Owner {
   std::unique_ptr<Gate> gate_;
   std::vector<std::unique_ptr<kernel::Thread>> threads_;
   int signal_fd_ = -1;
-  std::atomic<bool> stop_requested_{false};
+  enum class Life : std::uint8_t { serving, draining, stopping };
+  std::atomic<Life> life_{Life::serving};
   std::atomic<std::size_t> turn_{0};  // Where `least_loaded` begins to look.
 };
 
