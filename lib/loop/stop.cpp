@@ -20,6 +20,7 @@ void Loop::request_stop() noexcept {
 }
 
 void Loop::plan_drain(const DrainPlan& plan) noexcept {
+  RINGWIRE_ASSERT(plan.told_by <= plan.deadline);
   shared_plan_.shorten(plan);
   mailbox_->wake();
 }
