@@ -421,7 +421,9 @@ std::string Swarm::idle_fault(const Link& link) {
   const bool is_sure = link.conn->outbound_size() == 0;
   if (has_room && is_sure && stream.ended(side) && !link.eof) return "has ended and the handler was not told";
   if (link.conn->outbound_size() > 0 && stream.can_send(side)) return "has bytes to be sent";
-  if (link.above && link.conn->outbound_size() <= options.outbound_low_mark) return "waits for on_writable";
+  // After a refusal it may be the next byte that leaves which tells, however few wait.
+  const std::size_t most = link.was_refused ? 0 : options.outbound_low_mark;
+  if (link.above && link.conn->outbound_size() <= most) return "waits for on_writable";
   return {};
 }
 
