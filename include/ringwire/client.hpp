@@ -30,6 +30,8 @@ class Client {
  public:
   /// Does nothing yet; copies `options`. Those about listening mean nothing here.
   explicit Client(Handler& handler, const Options& options = {});
+  /// The same with a handler for each loop, as `run(HandlerFactory, …)`; they live as long as the client.
+  explicit Client(HandlerFactory factory, const Options& options = {});
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   /// Stops, if that has not been done.

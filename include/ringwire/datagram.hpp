@@ -36,7 +36,7 @@ class SocketRef {
   /// Sends a copy of `bytes` as one datagram. `done` gets an empty code when the kernel has taken it (which
   /// does not mean that anybody receives it), `Error::closed` when the socket is closed or about to be (the
   /// engine stops, and the socket's loop has no connection left), `Error::engine_stopped` when it could not
-  /// leave within `Options::stop_timeout`, else what `Datagram::send_to` answers or sendmsg(2) does:
+  /// leave before the deadline of the stop, else what `Datagram::send_to` answers or sendmsg(2) does:
   /// EMSGSIZE, ENETUNREACH, EPERM. No failure closes the socket. Any thread. Source: gnet SendTo, AsyncWrite.
   ///
   /// Example: `socket.send_to("tick", subscriber, [](std::error_code error) { if (error) forget(); });`

@@ -8,6 +8,7 @@
 #include <ringwire/datagram.hpp>
 #include <ringwire/loop_ref.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -26,6 +27,23 @@ struct DatagramCounts {
   std::uint64_t sent = 0;
   /// Queued, and refused by the kernel or dropped at the end.
   std::uint64_t failed = 0;
+};
+
+/// How an engine drains. Times count from the call.
+struct DrainOptions {
+  /// When whoever is still connected is reset; 0 = at once. At most a century.
+  std::chrono::milliseconds deadline{30'000};
+  /// Over how long each loop spreads its `on_drain` events, evenly; 0 = all at once. At most `deadline`: more
+  /// is taken as that. Reason: clients that are sent away together come back together.
+  std::chrono::milliseconds spread{0};
+};
+
+/// What became of the connections that were there when the engine began to stop, or came in after that.
+struct DrainCounts {
+  /// Ended in time, whoever ended them.
+  std::size_t closed = 0;
+  /// Reset because the time was over: those that were told `on_close` with `Error::engine_stopped`.
+  std::size_t cut_off = 0;
 };
 
 /// All loops of one `run`. Handed to `on_boot`; valid until `run` returns. Every call is safe from any
@@ -89,9 +107,24 @@ class Engine {
   /// How many datagrams came and went. A snapshot.
   [[nodiscard]] DatagramCounts datagrams() const noexcept;
 
-  /// Stops: no more accepts, `on_drain` for each connection, flush and close, reset what is left after
-  /// `Options::stop_timeout`; then `run` returns. Returns at once; a second call answers
-  /// `Error::engine_stopped`. Source: gnet Engine.Stop, which cuts connections off.
+  /// Stops gently: no more accepts (clients that were in a backlog still come in), no more connects;
+  /// `on_drain` for each connection, spread over time, at once for those that come in later; flush and close;
+  /// reset what is left at the deadline; then `run` returns. A connection whose turn has not come is served
+  /// as before. Returns at once; `drained` tells how it goes.
+  ///
+  /// Failure: `Error::engine_stopped` when a drain or a stop has begun: the first deadline stands, only
+  /// `stop` hastens it. `std::errc::invalid_argument` for a negative time; nothing has happened then.
+  ///
+  /// Example: `engine.drain({.deadline = 30s, .spread = 20s});  // A deployment.`
+  std::error_code drain(const DrainOptions& options = {});
+
+  /// What became of the connections so far; complete in `on_shutdown`. A snapshot.
+  [[nodiscard]] DrainCounts drained() const noexcept;
+
+  /// Stops: a drain with `Options::stop_timeout` as its deadline and no spread. While the engine drains it
+  /// hastens that: every connection is told at once, and the earlier deadline counts. Returns at once; a
+  /// second call answers `Error::engine_stopped`. `Action::shutdown` and, with `Options::stop_on_signal`, a
+  /// signal do the same. Source: gnet Engine.Stop, which cuts connections off.
   std::error_code stop();
 
  protected:

@@ -4,8 +4,12 @@
 // (`docs/design.md`).
 #pragma once
 
+#include <ringwire/function.hpp>
+
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <system_error>
 
 namespace ringwire {
@@ -33,9 +37,9 @@ struct Tick {
 
 /// Base of what a user writes. Override what you need; every event has a default.
 ///
-/// Thread: one Handler serves all loops. Events of one connection never overlap, and come on the thread of
-/// the loop that owns it; events of different connections run at the same time when there are several loops.
-/// Guard state they share.
+/// Thread: one Handler serves all loops, unless each is given its own (`HandlerFactory`). Events of one
+/// connection never overlap, and come on the thread of the loop that owns it; events of different connections
+/// run at the same time when there are several loops. Guard state they share.
 ///
 /// Lifetime: the Handler must outlive `run`. A `Conn&` is valid from `on_open` until `on_close` returns.
 ///
@@ -85,8 +89,9 @@ class Handler {
   /// now no more than `Options::outbound_low_mark` bytes wait.
   virtual Action on_writable(Conn& conn);
 
-  /// The engine is stopping; once for each open connection. Default: `Action::close`. Answer `none` to say
-  /// goodbye in your protocol and close later; `Options::stop_timeout` bounds it.
+  /// The engine is stopping; once for each open connection, with `Engine::drain` in its turn. Default:
+  /// `Action::close`. Answer `none` to say goodbye in your protocol and close later; the deadline of the
+  /// drain, or `Options::stop_timeout`, bounds it.
   virtual Action on_drain(Conn& conn);
 
   /// Exactly once for each connection that had `on_open`, after the kernel gave everything back. `reason` is
@@ -95,13 +100,19 @@ class Handler {
   /// gnet OnClose.
   virtual Action on_close(Conn& conn, std::error_code reason);
 
-  /// On loop 0, when `Options::ticker` is set: first when the loop starts, then each time after the delay it
-  /// answered. Default: once a second, doing nothing. Source: gnet OnTick.
+  /// On loop 0, or on each with `Options::ticker_per_loop`, when `Options::ticker` is set: first when the
+  /// loop starts, then each time after the delay it answered. Default: once a second, doing nothing. Source:
+  /// gnet OnTick.
   virtual Tick on_tick();
 
   /// Once, on the thread that called `run`, when every connection is closed and every loop has ended. Source:
   /// gnet OnShutdown.
   virtual void on_shutdown(Engine& engine);
 };
+
+/// Makes the handler of one loop, told its number from 0 on: see `run`.
+///
+/// Example: `HandlerFactory factory = [&](std::size_t loop) { return std::make_unique<Echo>(names[loop]); };`
+using HandlerFactory = Function<std::unique_ptr<Handler>(std::size_t loop)>;
 
 }  // namespace ringwire

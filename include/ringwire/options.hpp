@@ -71,11 +71,14 @@ struct Options {
 
   /// Call `on_tick`. Source: gnet Ticker.
   bool ticker = false;
+  /// Where `ticker` is set: call it on every loop, each at its own pace, not only on loop 0. A handler that
+  /// serves several loops is then called by several threads at a time.
+  bool ticker_per_loop = false;
   /// Call `on_traffic` again in the same lap while the handler takes some of the bytes and leaves some: it
   /// may take one message each time. Off: once for new bytes, as gnet.
   bool redeliver = false;
-  /// Stop on SIGINT and SIGTERM. The signals are blocked in the caller of `run` and in the loops while it
-  /// runs.
+  /// Stop on SIGINT and SIGTERM, as `Engine::stop` does: one that comes while the engine drains hastens it.
+  /// The signals are blocked in the caller of `run` and in the loops while it runs.
   bool stop_on_signal = false;
 
   // -- time (0 = never, unless said otherwise)

@@ -40,4 +40,24 @@ namespace ringwire {
 [[nodiscard]] std::error_code run(Handler& handler, std::span<const std::string_view> addresses,
                                   const Options& options = {});
 
+/// The same with a handler for each loop: whatever it counts or keeps is its loop's alone, and needs no lock.
+///
+/// Thread: the factory is called on the caller's thread, once for each loop, when every address is bound and
+/// before the first `on_boot`. Each handler is told `on_boot` and `on_shutdown` there, in the order of the
+/// loops; every other event on its loop's thread. `Action::shutdown` or an exception from one `on_boot` ends
+/// the boot: the handlers behind it are not told.
+///
+/// Lifetime: the handlers are destroyed before `run` returns, behind the last `on_shutdown`.
+///
+/// Failure: a factory that throws, answers nullptr or is empty: `Error::handler_failed`.
+///
+/// Example: `run([](std::size_t) { return std::make_unique<Counter>(); }, "tcp://:9000", {.multicore =
+/// true});`
+[[nodiscard]] std::error_code run(HandlerFactory factory, std::string_view address,
+                                  const Options& options = {});
+
+/// The same with a handler for each loop and several addresses.
+[[nodiscard]] std::error_code run(HandlerFactory factory, std::span<const std::string_view> addresses,
+                                  const Options& options = {});
+
 }  // namespace ringwire

@@ -128,6 +128,12 @@ class World {
   /// The same with several addresses.
   [[nodiscard]] std::error_code start(Handler& handler, std::span<const std::string_view> addresses,
                                       const Options& options = {});
+  /// The same with a handler for each loop; they live as long as the world.
+  [[nodiscard]] std::error_code start(HandlerFactory factory, std::string_view address,
+                                      const Options& options = {});
+  /// The same with a handler for each loop and several addresses.
+  [[nodiscard]] std::error_code start(HandlerFactory factory, std::span<const std::string_view> addresses,
+                                      const Options& options = {});
 
   /// The engine; after `start`, before `run_to_end`.
   [[nodiscard]] Engine& engine() noexcept;

@@ -13,9 +13,10 @@
 namespace ringwire {
 
 struct Client::State {
-  State(Handler& handler_, const Options& options_) noexcept : handler{handler_}, options{options_} {}
+  State(engine::Handlers handlers_, const Options& options_) noexcept
+      : handlers{std::move(handlers_)}, options{options_} {}
 
-  Handler& handler;
+  engine::Handlers handlers;  // Until `start` hands them over.
   Options options;
   std::optional<engine::Server> server;    // From `start` on.
   std::atomic<bool> takes_letters{false};  // From before on_boot: its loops may be asked, from any thread.
@@ -24,6 +25,9 @@ struct Client::State {
 
 Client::Client(Handler& handler, const Options& options)
     : state_{std::make_unique<State>(handler, options)} {}
+
+Client::Client(HandlerFactory factory, const Options& options)
+    : state_{std::make_unique<State>(std::move(factory), options)} {}
 
 Client::~Client() {
   stop();
@@ -34,7 +38,7 @@ std::error_code Client::start() {
 
   kernel::Kernel* kernel = nullptr;
   if (const auto error = engine::choose_kernel(state_->options, engine::real_kernels(), kernel)) return error;
-  state_->server.emplace(*kernel, state_->handler, state_->options);
+  state_->server.emplace(*kernel, std::move(state_->handlers), state_->options);
   if (const auto error = state_->server->prepare()) return error;
   state_->takes_letters.store(true, std::memory_order_release);
   const auto error = state_->server->start();

@@ -82,6 +82,24 @@ DatagramCounts Engine::datagrams() const noexcept {
   return sum;
 }
 
+std::error_code Engine::drain(const DrainOptions& options) {
+  if (options.deadline.count() < 0 || options.spread.count() < 0) {
+    return std::make_error_code(std::errc::invalid_argument);
+  }
+  if (!static_cast<engine::Server&>(*this).request_drain(options)) return Error::engine_stopped;
+  return {};
+}
+
+DrainCounts Engine::drained() const noexcept {
+  DrainCounts sum;
+  for (const auto& loop : self(*this).loops_) {
+    const DrainCounts counts = loop->drained();
+    sum.closed += counts.closed;
+    sum.cut_off += counts.cut_off;
+  }
+  return sum;
+}
+
 std::error_code Engine::stop() {
   if (!static_cast<engine::Server&>(*this).request_stop()) return Error::engine_stopped;
   return {};

@@ -4,16 +4,35 @@
 #include "lib/engine/choice.hpp"
 #include "lib/engine/server.hpp"
 
-namespace ringwire {
+#include <utility>
 
-std::error_code run(Handler& handler, std::span<const std::string_view> addresses, const Options& options) {
+namespace ringwire {
+namespace {
+
+std::error_code run_all(engine::Handlers handlers, std::span<const std::string_view> addresses,
+                        const Options& options) {
   kernel::Kernel* kernel = nullptr;
   if (const auto error = engine::choose_kernel(options, engine::real_kernels(), kernel)) return error;
-  return engine::Server{*kernel, handler, options}.run(addresses);
+  return engine::Server{*kernel, std::move(handlers), options}.run(addresses);
+}
+
+}  // namespace
+
+std::error_code run(Handler& handler, std::span<const std::string_view> addresses, const Options& options) {
+  return run_all(handler, addresses, options);
+}
+
+std::error_code run(HandlerFactory factory, std::span<const std::string_view> addresses,
+                    const Options& options) {
+  return run_all(std::move(factory), addresses, options);
 }
 
 std::error_code run(Handler& handler, std::string_view address, const Options& options) {
   return run(handler, std::span{&address, 1}, options);
+}
+
+std::error_code run(HandlerFactory factory, std::string_view address, const Options& options) {
+  return run(std::move(factory), std::span{&address, 1}, options);
 }
 
 Action Handler::on_boot(Engine& /*engine*/) {

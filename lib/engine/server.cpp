@@ -4,19 +4,21 @@
 #include <ringwire/error.hpp>
 
 #include "lib/base/assert.hpp"
+#include "lib/base/duration.hpp"
 #include "lib/base/error.hpp"
 #include "lib/engine/options.hpp"
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
 namespace ringwire::engine {
 
-Server::Server(kernel::Kernel& kernel, Handler& handler, const Options& options)
+Server::Server(kernel::Kernel& kernel, Handlers handlers, const Options& options)
     : kernel_{kernel},
-      handler_{handler},
+      handlers_{std::move(handlers)},
       options_{options},
       log_{make_log(options, kernel)},
       listeners_{kernel} {}
@@ -71,13 +73,21 @@ std::error_code Server::announce_and_serve() {
   return {};
 }
 
+// Each handler in the order of their loops; who does not want to go on speaks for all.
 std::error_code Server::announce(Action& action) {
-  if (guard("on_boot", [&] { action = handler_.on_boot(*this); })) return {};
-  return base::fail(Error::handler_failed, "on_boot threw an exception; the log has its text");
+  for (std::size_t index = 0; index < handlers_.count() && action != Action::shutdown; ++index) {
+    if (!guard("on_boot", [&] { action = handlers_.of(index).on_boot(*this); })) {
+      return base::fail(Error::handler_failed, "on_boot threw an exception; the log has its text");
+    }
+  }
+  return {};
 }
 
 void Server::say_goodbye() noexcept {
-  guard("on_shutdown", [&] { handler_.on_shutdown(*this); });
+  life_.store(Life::stopping);  // By whatever way: there is nothing left to stop.
+  for (std::size_t index = 0; index < handlers_.count(); ++index) {
+    guard("on_shutdown", [&] { handlers_.of(index).on_shutdown(*this); });
+  }
 }
 
 // ---- boot: all that can fail before a thread runs
@@ -93,17 +103,21 @@ std::error_code Server::boot(std::span<const std::string_view> addresses) {
     admission_.emplace(options_.engine_connections_max, options_.connections_per_ip_max);
   }
   budget_ = std::make_unique<conn::SendBudget>(options_.send_budget, count);
-  const loop::Surroundings with{
-      kernel_, handler_, options_, log_, *this, admission_ ? &*admission_ : nullptr, budget_.get()};
+  if (const auto error = handlers_.make(count, log_)) return error;
+  const auto with = [&](std::size_t loop) {
+    return loop::Surroundings{
+        kernel_,      handlers_.of(loop), options_, log_, *this, admission_ ? &*admission_ : nullptr,
+        budget_.get()};
+  };
   const bool has_balancer = count > 1 && listeners_.has_streams() && !options_.reuse_port;
   uring::Features wanted;
-  if (const auto error = loop::wanted_features(with, wanted)) return error;  // Known names in the masks?
+  if (const auto error = loop::wanted_features(with(0), wanted)) return error;  // Known names in the masks?
   std::vector<loop::Loop*> served;
   for (std::size_t index = 0; index < count; ++index) {
-    loops_.push_back(std::make_unique<loop::Loop>(with, index, has_balancer));
+    loops_.push_back(std::make_unique<loop::Loop>(with(index), index, has_balancer));
     served.push_back(loops_.back().get());
   }
-  if (has_balancer) balancer_ = std::make_unique<Balancer>(with, std::move(served));
+  if (has_balancer) balancer_ = std::make_unique<Balancer>(with(0), std::move(served));
   return {};
 }
 
@@ -235,13 +249,31 @@ void Server::run_balancer() {
 // ---- stop
 
 bool Server::request_stop() noexcept {
-  if (stop_requested_.exchange(true)) return false;
+  if (life_.exchange(Life::stopping) == Life::stopping) return false;
+  drain({.deadline = options_.stop_timeout});
+  return true;
+}
+
+bool Server::request_drain(const DrainOptions& options) noexcept {
+  Life expected = Life::serving;
+  if (!life_.compare_exchange_strong(expected, Life::draining)) return false;
+  drain(options);
+  return true;
+}
+
+// The plan first: a loop that begins to stop follows it. One that has begun looks again; asking it to stop
+// once more changes nothing.
+void Server::drain(const DrainOptions& options) noexcept {
+  const kernel::Nanoseconds now = kernel_.now();
+  const loop::DrainPlan plan{
+      .told_by = now + base::to_nanoseconds(std::min(options.spread, options.deadline)),
+      .deadline = now + base::to_nanoseconds(options.deadline)};
+  for (const auto& loop : loops_) loop->plan_drain(plan);
   if (balancer_ != nullptr) {
     balancer_->request_stop();  // Which tells the loops when nothing more can come.
   } else {
     for (const auto& loop : loops_) loop->request_stop();
   }
-  return true;
 }
 
 LoopRef Server::least_loaded() noexcept {

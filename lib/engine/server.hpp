@@ -12,6 +12,7 @@
 #include "lib/conn/budget.hpp"
 #include "lib/engine/balancer.hpp"
 #include "lib/engine/gate.hpp"
+#include "lib/engine/handlers.hpp"
 #include "lib/engine/listeners.hpp"
 #include "lib/kernel/kernel.hpp"
 #include "lib/loop/admission.hpp"
@@ -19,6 +20,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -31,8 +33,8 @@ namespace ringwire::engine {
 /// An engine, used once.
 class Server final : public Engine, public loop::Owner {
  public:
-  /// `handler` and `kernel` outlive it; `options` are copied.
-  Server(kernel::Kernel& kernel, Handler& handler, const Options& options);
+  /// `kernel`, and a handler that is not made by a factory, outlive it; `options` are copied.
+  Server(kernel::Kernel& kernel, Handlers handlers, const Options& options);
   ~Server();
 
   /// Boots, serves, and returns when all is over. See `ringwire::run`.
@@ -74,11 +76,13 @@ class Server final : public Engine, public loop::Owner {
   void run_loop(loop::Loop& loop);
   void run_balancer();
   [[nodiscard]] bool request_stop() noexcept;
+  [[nodiscard]] bool request_drain(const DrainOptions& options) noexcept;
+  void drain(const DrainOptions& options) noexcept;
   template <typename Event>
   bool guard(const char* name, Event&& event) noexcept;
 
   kernel::Kernel& kernel_;
-  Handler& handler_;
+  Handlers handlers_;  // Before the loops, so that it outlives them.
   Options options_;
   base::Log log_;
   std::unique_ptr<conn::SendBudget> budget_;
@@ -89,7 +93,8 @@ class Server final : public Engine, public loop::Owner {
   std::unique_ptr<Gate> gate_;
   std::vector<std::unique_ptr<kernel::Thread>> threads_;
   int signal_fd_ = -1;
-  std::atomic<bool> stop_requested_{false};
+  enum class Life : std::uint8_t { serving, draining, stopping };
+  std::atomic<Life> life_{Life::serving};
   std::atomic<std::size_t> turn_{0};  // Where `least_loaded` begins to look.
 };
 

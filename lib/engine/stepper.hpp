@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace ringwire::engine {
@@ -17,9 +18,9 @@ namespace ringwire::engine {
 /// An engine, used once. An *actor* is a loop or, as the last of them, the balancer.
 class Stepper {
  public:
-  /// `handler` and `kernel` outlive it; `options` are copied.
-  Stepper(kernel::Kernel& kernel, Handler& handler, const Options& options)
-      : server_{kernel, handler, options} {}
+  /// As `Server`.
+  Stepper(kernel::Kernel& kernel, Handlers handlers, const Options& options)
+      : server_{kernel, std::move(handlers), options} {}
   Stepper(const Stepper&) = delete;
   Stepper& operator=(const Stepper&) = delete;
   ~Stepper();

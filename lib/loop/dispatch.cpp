@@ -32,7 +32,7 @@ void Loop::dispatch(const uring::Completion& done) noexcept {
     case uring::Op::connect_cancel:
       return on_connect_cancel(done);
     case uring::Op::signal:
-      signal_due_ = !stopping_;
+      signal_due_ = !(stopping_ && is_empty());  // A second one hastens a drain.
       if (done.res > 0) with_.owner.stop_wanted();
       return;
     case uring::Op::event:

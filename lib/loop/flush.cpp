@@ -72,6 +72,7 @@ void Loop::release() noexcept {
 
     wheel_.cancel(client.timer);
     leave(client);
+    count_drained(client);
     connections_.release(client.slot());
   }
   shared_.budget.publish(shared_.chunks.lent());  // Here, because what just died has given its memory back.

@@ -19,6 +19,7 @@ constexpr std::size_t dialing_max = 1
                                     << 16;  // Connects under way, per loop: as many as there are local ports.
 constexpr std::uint64_t tick_token = UINT64_MAX;  // Timers that belong to no connection.
 constexpr std::uint64_t stop_token = UINT64_MAX - 1;
+constexpr std::uint64_t drain_token = UINT64_MAX - 2;
 
 }  // namespace
 
@@ -45,6 +46,7 @@ Loop::Loop(const Surroundings& surroundings, std::size_t index, bool has_balance
       datagrams_{with_.kernel, with_.options, with_.log, LoopRef{mailbox_}},
       tick_timer_{tick_token},
       stop_timer_{stop_token},
+      drain_timer_{drain_token},
       has_balancer_{has_balancer} {
   mailbox_->timers().attach(wheel_);
 }
@@ -77,7 +79,7 @@ std::error_code Loop::open() {
   }
   signal_due_ = signal_fd_ >= 0;
   mailbox_->open(ring_.fd(), event_fd_);
-  if (options.ticker && index_ == 0) wheel_.arm(tick_timer_, shared_.now);
+  if (options.ticker && (index_ == 0 || options.ticker_per_loop)) wheel_.arm(tick_timer_, shared_.now);
   flush();  // A lap begins by waiting: what it waits for must be armed.
   return {};
 }
@@ -104,6 +106,7 @@ void Loop::close() noexcept {
   for (Mail& letter : rest) guard("a posted task", [&] { letter(nullptr, Error::closed); });
   wheel_.cancel(tick_timer_);
   wheel_.cancel(stop_timer_);
+  wheel_.cancel(drain_timer_);
   ring_.close();
   pool_.close();
   entrance_.close_now();
@@ -150,6 +153,7 @@ void Loop::reap() noexcept {
 
 void Loop::read_mail() noexcept {
   if (stop_requested_.load(std::memory_order_acquire) && !stopping_) begin_stop();
+  if (stopping_ && shared_plan_.read() != plan_) follow_plan();
   if (mailbox_->timers().has_news()) mailbox_->timers().take_news();
   for (unsigned round = 0; round < mail_rounds_max && mailbox_->has_mail(); ++round) {
     mailbox_->take(letters_);
@@ -171,6 +175,8 @@ void Loop::publish_counts() noexcept {
   counts_.open.store(connections_.size(), std::memory_order_relaxed);
   counts_.accepted_closed.store(accepted_closed_, std::memory_order_relaxed);
   counts_.refused.store(refused_, std::memory_order_relaxed);
+  counts_.drain_closed.store(drained_.closed, std::memory_order_relaxed);
+  counts_.drain_cut_off.store(drained_.cut_off, std::memory_order_relaxed);
 }
 
 void Loop::arm_event() noexcept {

@@ -5,6 +5,7 @@
 // run through `guard`.
 #pragma once
 
+#include <ringwire/engine.hpp>
 #include <ringwire/function.hpp>
 #include <ringwire/handler.hpp>
 #include <ringwire/loop_ref.hpp>
@@ -19,6 +20,7 @@
 #include "lib/loop/arrival.hpp"
 #include "lib/loop/datagrams.hpp"
 #include "lib/loop/dialing.hpp"
+#include "lib/loop/drain_plan.hpp"
 #include "lib/loop/entrance.hpp"
 #include "lib/loop/mailbox.hpp"
 #include "lib/loop/surroundings.hpp"
@@ -48,6 +50,8 @@ struct Client final : conn::Connection {
   Timer timer;
   /// What the engine's admission wants back when it has ended.
   std::uint32_t pass = 0;
+  /// That we stop.
+  bool told = false;
 };
 
 /// A loop.
@@ -86,6 +90,9 @@ class Loop {
   /// Asks it to stop as soon as its connections are closed. With a balancer the balancer's last message does
   /// that.
   void request_stop() noexcept;
+  /// Says how it is to stop, before it is asked to or while it does; the earliest times ever said count.
+  /// Without a word it is as `Options::stop_timeout` says.
+  void plan_drain(const DrainPlan& plan) noexcept;
   /// A handle to it.
   [[nodiscard]] LoopRef ref() const { return LoopRef{mailbox_}; }
   /// Open connections.
@@ -99,6 +106,12 @@ class Loop {
   /// Connections refused because there were too many.
   [[nodiscard]] std::size_t refused_count() const noexcept {
     return counts_.refused.load(std::memory_order_relaxed);
+  }
+
+  /// What became of those that were connected when it began to stop, or came later.
+  [[nodiscard]] DrainCounts drained() const noexcept {
+    return {counts_.drain_closed.load(std::memory_order_relaxed),
+            counts_.drain_cut_off.load(std::memory_order_relaxed)};
   }
 
   /// Datagrams of all its sockets.
@@ -177,7 +190,11 @@ class Loop {
   [[nodiscard]] std::int64_t wait_time() noexcept;
   // stop.cpp
   void begin_stop() noexcept;
+  void follow_plan() noexcept;
+  void tell_leaving() noexcept;
+  void tell_leaving_to(Client& client) noexcept;
   void cut_off() noexcept;
+  void count_drained(const Client& client) noexcept;
   void flush_stop() noexcept;
   [[nodiscard]] bool is_alone() const noexcept;
   [[nodiscard]] bool is_empty() const noexcept;
@@ -193,6 +210,8 @@ class Loop {
     std::atomic<std::size_t> open{0};
     std::atomic<std::uint64_t> accepted_closed{0};
     std::atomic<std::size_t> refused{0};
+    std::atomic<std::size_t> drain_closed{0};
+    std::atomic<std::size_t> drain_cut_off{0};
   };
 
   Surroundings with_;
@@ -210,6 +229,7 @@ class Loop {
   std::vector<Mail> letters_;
   Timer tick_timer_;
   Timer stop_timer_;
+  Timer drain_timer_;
 
   int event_fd_ = -1;
   int signal_fd_ = -1;
@@ -224,6 +244,12 @@ class Loop {
   bool dial_due_ = false;
   bool stopping_ = false;
   bool cancel_all_armed_ = false;
+  SharedDrainPlan shared_plan_;
+  DrainPlan plan_;                        // As we follow it.
+  std::size_t untold_ = 0;                // Connections to be told that we stop, each in its turn …
+  std::uint32_t next_told_ = 0;           // … from this slot on …
+  kernel::Nanoseconds next_told_at_ = 0;  // … the first of them at this time.
+  DrainCounts drained_;
   std::uint32_t handoffs_received_ = 0;
   std::optional<std::uint32_t> handoffs_expected_;  // Said by the balancer's last message.
   std::uint64_t accepted_closed_ = 0;

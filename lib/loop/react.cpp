@@ -85,7 +85,7 @@ void Loop::answer_datagrams() noexcept {
 
 void Loop::react_to_open(Client& client) noexcept {
   tell(client, "on_open", [&] { return with_.handler.on_open(client); });
-  if (stopping_) client.drain();
+  if (stopping_) tell_leaving_to(client);
 }
 
 void Loop::react_to_end(Client& client) noexcept {

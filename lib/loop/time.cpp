@@ -16,6 +16,7 @@ std::int64_t Loop::wait_time() noexcept {
 void Loop::on_timer(Timer& timer) noexcept {
   if (&timer == &tick_timer_) return tick();
   if (&timer == &stop_timer_) return cut_off();
+  if (&timer == &drain_timer_) return tell_leaving();
 
   const auto token = uring::Token::unpack(timer.token());
   if (token.op == uring::Op::timer) return run_scheduled(timer);

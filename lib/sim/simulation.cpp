@@ -20,10 +20,10 @@ constexpr kernel::Nanoseconds time_most = 20'000'000;
 
 }  // namespace
 
-std::error_code Simulation::start(Handler& handler, std::span<const std::string_view> addresses,
+std::error_code Simulation::start(engine::Handlers handlers, std::span<const std::string_view> addresses,
                                   const Options& options) {
   RINGWIRE_ASSERT(stepper_ == nullptr);
-  stepper_ = std::make_unique<engine::Stepper>(*engine_kernel_, handler, options);
+  stepper_ = std::make_unique<engine::Stepper>(*engine_kernel_, std::move(handlers), options);
   if (const auto error = stepper_->start(addresses)) return error;
   idle_laps_.assign(stepper_->actors_count(), 0);
   return {};

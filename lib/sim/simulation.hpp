@@ -54,8 +54,8 @@ class Simulation {
 
   /// The kernel, to set limits and faults before `start`.
   [[nodiscard]] kernel::sim::SimKernel& kernel() noexcept { return kernel_; }
-  /// Boots an engine and opens its rings. `handler` outlives the simulation.
-  [[nodiscard]] std::error_code start(Handler& handler, std::span<const std::string_view> addresses,
+  /// Boots an engine and opens its rings. A handler that no factory makes outlives the simulation.
+  [[nodiscard]] std::error_code start(engine::Handlers handlers, std::span<const std::string_view> addresses,
                                       const Options& options);
   /// The engine; only after `start`.
   [[nodiscard]] Engine& engine() noexcept { return stepper_->engine(); }

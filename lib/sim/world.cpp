@@ -100,6 +100,8 @@ struct World::State {
         choices{settings.seed},
         simulation{std::make_unique<Simulation>(choices)} {}
 
+  std::error_code start(engine::Handlers handlers, std::span<const std::string_view> addresses,
+                        const Options& options);
   void let_faults_happen();
   [[nodiscard]] std::string trouble() const { return found.empty() ? simulation->trouble() : found; }
   [[nodiscard]] bool is_sound() const { return trouble().empty(); }
@@ -119,6 +121,20 @@ struct World::State {
   State* kept_before = nullptr;
   static inline std::atomic<State*> kept = nullptr;
 };
+
+std::error_code World::State::start(engine::Handlers handlers, std::span<const std::string_view> addresses,
+                                    const Options& options) {
+  RINGWIRE_REQUIRE(!started, "a world is started once");
+  const Noted noted{note};
+  started = true;
+  const auto error = simulation->start(std::move(handlers), addresses, options);
+  if (error) {
+    ended = true;
+  } else {
+    let_faults_happen();
+  }
+  return error;
+}
 
 void World::State::let_faults_happen() {
   kernel::sim::Faults& faults = simulation->kernel().faults();
@@ -161,16 +177,16 @@ std::error_code World::start(Handler& handler, std::string_view address, const O
 
 std::error_code World::start(Handler& handler, std::span<const std::string_view> addresses,
                              const Options& options) {
-  RINGWIRE_REQUIRE(!state_->started, "a world is started once");
-  const Noted noted{state_->note};
-  state_->started = true;
-  const auto error = state_->simulation->start(handler, addresses, options);
-  if (error) {
-    state_->ended = true;
-  } else {
-    state_->let_faults_happen();
-  }
-  return error;
+  return state_->start(handler, addresses, options);
+}
+
+std::error_code World::start(HandlerFactory factory, std::string_view address, const Options& options) {
+  return start(std::move(factory), std::span{&address, 1}, options);
+}
+
+std::error_code World::start(HandlerFactory factory, std::span<const std::string_view> addresses,
+                             const Options& options) {
+  return state_->start(std::move(factory), addresses, options);
 }
 
 Engine& World::engine() noexcept {

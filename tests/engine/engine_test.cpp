@@ -9,6 +9,7 @@
 #include "tests/support/client.hpp"
 #include "tests/support/server.hpp"
 
+#include <chrono>
 #include <future>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ namespace {
 
 using ringwire::test::contains;
 using test::Client;
+using test::Record;
 using test::RecordingHandler;
 using test::TestServer;
 
@@ -120,6 +122,49 @@ TEST_CASE("a loop that is not there is the caller's mistake") {
   CHECK_THAT(ask([](Engine& engine) { static_cast<void>(engine.loop(2)); }), contains("loop 2 of 2"));
   CHECK_THAT(ask([](Engine& engine) { static_cast<void>(engine.connections_count(2)); }),
              contains("loop 2 of 2"));
+}
+
+TEST_CASE("a drain is begun once, and hastened once by a stop") {
+  std::vector<std::error_code> answers;
+  RecordingHandler handler;
+  handler.drain = [](Conn&) { return Action::none; };
+  handler.shutdown = [&](Engine& engine) {
+    answers.push_back(engine.stop());
+    answers.push_back(engine.drain());
+  };
+  TestServer server{handler, two_loops()};
+  const std::vector<Client> clients = test::connect_many(server.address(), 4);
+  REQUIRE(handler.wait_opened(4));
+  Engine& engine = server.engine();
+  CHECK_FALSE(engine.drain({.deadline = std::chrono::hours{1}, .spread = std::chrono::hours{1}}));
+  CHECK(engine.drain() == Error::engine_stopped);
+  REQUIRE(handler.wait([](const Record& record) { return record.drains == 2; }));  // One for each loop.
+  CHECK_FALSE(engine.stop());  // After which nobody waits for an hour.
+  CHECK_FALSE(server.join());
+  CHECK(handler.record().drains == 4);
+  CHECK(answers == std::vector<std::error_code>{Error::engine_stopped, Error::engine_stopped});
+}
+
+TEST_CASE("a drain that began is over, for stop, when nobody is left") {
+  std::error_code answer;
+  RecordingHandler handler;
+  handler.shutdown = [&](Engine& engine) { answer = engine.stop(); };
+  TestServer server{handler, two_loops()};
+  CHECK_FALSE(server.engine().drain());
+  CHECK_FALSE(server.join());
+  CHECK(answer == Error::engine_stopped);
+}
+
+TEST_CASE("a drain of a negative time is refused, and nothing has happened") {
+  RecordingHandler handler;
+  handler.traffic = test::echo;
+  TestServer server{handler};
+  const std::chrono::milliseconds never{-1};
+  CHECK(server.engine().drain({.deadline = never}) == std::errc::invalid_argument);
+  CHECK(server.engine().drain({.spread = never}) == std::errc::invalid_argument);
+  CHECK(Client{server.address()}.exchange("alive?") == "alive?");
+  CHECK_FALSE(server.engine().drain());
+  CHECK_FALSE(server.join());
 }
 
 }  // namespace

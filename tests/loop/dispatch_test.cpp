@@ -49,3 +49,18 @@ TEST_CASE("a signal asks the owner to stop, and is watched again", "[dispatch]")
   CHECK(at.owner.count == 1);
   CHECK(at.kernel.take(Op::signal));
 }
+
+TEST_CASE("a second signal is heard while the loop drains", "[dispatch]") {
+  LoopFixture at{{}, false, 77};
+  at.notebook.drain = [](ringwire::Conn&) { return ringwire::Action::none; };
+  at.connect(20);
+  at.loop.request_stop();
+  at.lap();
+  for (int count = 1; count <= 2; ++count) {
+    const auto read = at.kernel.take(Op::signal);
+    REQUIRE(read);
+    at.kernel.complete(*read, 128);
+    at.lap();
+    CHECK(at.owner.count == count);
+  }
+}

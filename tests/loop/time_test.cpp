@@ -24,6 +24,25 @@ TEST_CASE("the first tick comes when the loop starts, the next after its delay",
   CHECK(at.notebook.events.size() == 2);
 }
 
+// What loop 1 ticks in its first lap.
+static Words ticked_on_loop_1(const ringwire::Options& options) {
+  ringwire::test::ScriptKernel kernel;
+  ringwire::test::Notebook notebook;
+  ringwire::test::StopCounter owner;
+  const ringwire::base::Log log{ringwire::LogLevel::off, nullptr};
+  ringwire::loop::Loop loop{{kernel, notebook, options, log, owner}, 1, true};
+  CHECK_FALSE(loop.open());
+  CHECK(loop.lap());
+  loop.close();
+  return notebook.events;
+}
+
+TEST_CASE("only loop 0 ticks, unless each loop is to", "[time]") {
+  CHECK(ticked_on_loop_1({.ticker = true}).empty());
+  CHECK(ticked_on_loop_1({.ticker = true, .ticker_per_loop = true}) == Words{"tick"});
+  CHECK(ticked_on_loop_1({.ticker_per_loop = true}).empty());
+}
+
 TEST_CASE("without the option nothing ticks", "[time]") {
   LoopFixture at;
   at.kernel.time += 1'000'000'000;

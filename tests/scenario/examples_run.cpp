@@ -50,6 +50,19 @@ std::string line_of(Client& client) {
 
 }  // namespace
 
+TEST_CASE("the per-loop example counts what each loop did, without an atomic") {
+  Child child{{RINGWIRE_EXAMPLE_PER_LOOP, "0", "2"}};
+  const Address address = loopback(port_in(child.read_line().value_or("")));
+  for (int round = 0; round < 3; ++round) {  // By turns: two for loop 0, one for loop 1.
+    Client client{address};
+    CHECK(client.exchange("12345") == "12345");
+  }
+  child.signal(SIGINT);
+  CHECK(child.read_line().value_or("") == "loop 0: 2 connections, 10 bytes");
+  CHECK(child.read_line().value_or("") == "loop 1: 1 connections, 5 bytes");
+  CHECK(child.wait() == 0);
+}
+
 TEST_CASE("the timers example shows the silent the door, and tells the others the time") {
   Example example{{RINGWIRE_EXAMPLE_TIMERS, "0", "100"}};
   Client silent{example.address()};

@@ -5,8 +5,9 @@
 // Leaves to others: what is expected. Invariant: every question gets one line of answer.
 //
 // Words: loops=N stop_timeout=MS nofile=N memlock=BYTES user=UID deny=ERRNO deny_filters=ERRNO signal
-//        lockdown sq=N cq=N buffers=N kernel=NAME log address=URL
+//        drain=MS lockdown sq=N cq=N buffers=N kernel=NAME log address=URL
 // Questions: fds count cpu stop
+// With drain=MS the engine drains, over so much time, when a client says "drain".
 #include <ringwire/ringwire.hpp>
 
 #include "tests/support/process.hpp"
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <initializer_list>
@@ -41,6 +43,7 @@ struct Setup {
   uid_t user = 0;
   unsigned deny = 0;
   unsigned deny_filters = 0;
+  std::chrono::milliseconds drain{0};
 };
 
 // Lines of the log stand among the answers, as "log warn …".
@@ -68,6 +71,7 @@ Setup parse(int count, char** words) {
     if (word == "lockdown") setup.options.lockdown = true;
     if (take(word, "loops", value)) setup.options.loops = value;
     if (take(word, "stop_timeout", value)) setup.options.stop_timeout = std::chrono::milliseconds{value};
+    if (take(word, "drain", value)) setup.drain = std::chrono::milliseconds{value};
     if (take(word, "sq", value)) setup.options.sq_entries = value;
     if (take(word, "cq", value)) setup.options.cq_entries = value;
     if (take(word, "buffers", value)) setup.options.recv_buffers_count = value;
@@ -111,12 +115,17 @@ bool apply(const Setup& setup) {
 
 class Server : public ringwire::Handler {
  public:
+  explicit Server(std::chrono::milliseconds drain) : drain_{drain} {}
+
   ringwire::Action on_boot(ringwire::Engine& engine) override {
     engine_ = &engine;
     std::cout << "listening " << engine.addresses().front().port << std::endl;
     return ringwire::Action::none;
   }
   ringwire::Action on_traffic(ringwire::Conn& conn) override {
+    if (drain_.count() > 0 && ringwire::to_text(conn.peek()) == "drain") {
+      static_cast<void>(engine_.load()->drain({.deadline = drain_, .spread = drain_}));
+    }
     conn.write(conn.next());
     return ringwire::Action::none;
   }
@@ -132,6 +141,7 @@ class Server : public ringwire::Handler {
   }
 
  private:
+  std::chrono::milliseconds drain_;  // 0 = never.
   std::atomic<ringwire::Engine*> engine_ = nullptr;
 };
 
@@ -160,7 +170,7 @@ int main(int count, char** words) {
     std::cout << "setup failed" << std::endl;
     return 4;
   }
-  Server server;
+  Server server{setup.drain};
   // No thread for questions beside signals: started before run, it would not have them blocked and would die
   // of them.
   std::error_code error;

@@ -58,6 +58,24 @@ TEST_CASE("who asks many times to stop gets one clean stop") {
   CHECK(child.wait() == 0);
 }
 
+TEST_CASE("a signal hastens a drain") {
+  for (const char* loops : {"loops=1", "loops=2"}) {
+    Child child{{RINGWIRE_SCENARIO_HELPER, "signal", "drain=3600000", loops}};
+    const std::string first = child.read_line().value_or("");
+    REQUIRE(first.starts_with("listening "));
+    std::vector<Client> clients = connect_many(loopback(port_in(first)), 4);
+    CHECK(clients[0].exchange("drain") == "drain");
+    CHECK(clients[0]
+              .expect_eof());  // Of each loop's connections the first is told at once, the last much later.
+    CHECK(clients[3].exchange("still here") == "still here");
+    child.signal(SIGTERM);
+    CHECK(clients[3].expect_eof());
+    clients.clear();
+    CHECK(child.read_line().value_or("") == "ended system 0");
+    CHECK(child.wait() == 0);
+  }
+}
+
 TEST_CASE("SIGTERM ends a process whose engine does not take signals") {
   Child child{{RINGWIRE_SCENARIO_HELPER}};
   REQUIRE(child.read_line().value_or("").starts_with("listening "));

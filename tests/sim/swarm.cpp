@@ -85,11 +85,6 @@ void Swarm::before_step(std::uint32_t /*step*/) {
   if (choices_.chance(plan_.act_rate)) act();
 }
 
-void Swarm::ask_to_stop() {
-  stop_asked_ = true;
-  static_cast<void>(engine_->stop());
-}
-
 void Swarm::act() {
   if (!plan_.datagram_addresses.empty() && choices_.draw(2) == 0) return crowd_.act();
   switch (choices_.draw(9)) {
@@ -106,10 +101,7 @@ void Swarm::act() {
     case 3:
       return act_of_thread();
     case 4:
-      if (!choices_.chance(plan_.stop_rate)) return;
-      stop_asked_ = true;
-      if (plan_.options.stop_on_signal && choices_.draw(2) == 1) return world_.kernel().raise_signal();
-      static_cast<void>(engine_->stop());
+      if (choices_.chance(plan_.stop_rate)) ask_to_end();
       return;
     case 5:
       return alarms_.act(any_loop());
@@ -304,8 +296,9 @@ void Swarm::calm_down() {
     if (!asked && !stop_asked_ && steps > calm_steps_max / 2)
       return violate("somebody does not get away: " + stragglers());
     if (!asked && (everybody_left() || stop_asked_)) {
-      asked = stop_asked_ = true;
-      static_cast<void>(engine_->stop());
+      asked = true;
+      // A drain that began ends by itself, too.
+      if (!stop_asked_ || choices_.draw(2) == 0) ask_to_stop();
       continue;
     }
     if (!goes_on && asked)
@@ -401,6 +394,7 @@ void Swarm::check_link(const Link& link) {
 void Swarm::check_quiet(kernel::Nanoseconds time) {
   if (const std::string late = alarms_.check_quiet(time); !late.empty()) return violate(late);
   crowd_.check_quiet(stop_asked_);
+  check_drain();
   if (posted_ != posts_run_ && !world_.is_over()) {
     return violate("everything sleeps though a task waits, with " + world_.kernel().describe_all());
   }
@@ -427,7 +421,9 @@ std::string Swarm::idle_fault(const Link& link) {
   const bool is_sure = link.conn->outbound_size() == 0;
   if (has_room && is_sure && stream.ended(side) && !link.eof) return "has ended and the handler was not told";
   if (link.conn->outbound_size() > 0 && stream.can_send(side)) return "has bytes to be sent";
-  if (link.above && link.conn->outbound_size() <= options.outbound_low_mark) return "waits for on_writable";
+  // After a refusal it may be the next byte that leaves which tells, however few wait.
+  const std::size_t most = link.was_refused ? 0 : options.outbound_low_mark;
+  if (link.above && link.conn->outbound_size() <= most) return "waits for on_writable";
   return {};
 }
 

@@ -5,8 +5,9 @@
 // anywhere is checked, and nobody keeps what was sent. Rules (oracles), each with a name in the message when
 // it is broken:
 //   bytes in order, none lost, none twice · on_open, then traffic, at most one on_eof, exactly one on_close ·
-//   limits kept · FIN only behind every byte · each done once · after healing everything ends · at the end
-//   nothing is left
+//   limits kept · FIN only behind every byte · each done once · a drain tells each connection in its turn,
+//   none late, and cuts off nobody too early or untold · after healing everything ends · at the end nothing
+//   is left
 #pragma once
 
 #include <ringwire/ringwire.hpp>
@@ -75,7 +76,10 @@ class Swarm : public Handler, private BalancingPolicy {
     Address client;        // Of an accepted one, if it could be told …
     Address host;          // … and without its port.
     std::error_code reason;
+    std::size_t loop = 0;               // From on_open on, as …
+    kernel::Nanoseconds opened_at = 0;  // … this.
     bool opened = false;
+    bool told = false;  // That the engine stops.
     bool eof = false;
     bool closed = false;
     bool closing = false;  // The handler said close or abort.
@@ -140,6 +144,14 @@ class Swarm : public Handler, private BalancingPolicy {
   [[nodiscard]] Action whim(Conn& conn, Link& link);
   void check_limits(Conn& conn);
 
+  // Whoever tells the engine to stop, swarm_drain.cpp.
+  void ask_to_end();
+  void note_drain(const DrainOptions& options);
+  void check_turn(Link& link);
+  void check_cut_off(const Link& link);
+  void check_drain();
+  void check_drain_counts(const Engine& engine);
+
   // The people outside, swarm.cpp.
   void act();
   void act_of_client();
@@ -188,6 +200,18 @@ class Swarm : public Handler, private BalancingPolicy {
   std::uint32_t clients_ = 0;
   std::uint64_t closed_count_ = 0;
   bool stop_asked_ = false;
+  // What a drain has been told, by whom we know.
+  kernel::Nanoseconds drain_asked_at_ = UINT64_MAX;
+  kernel::Nanoseconds told_by_ = UINT64_MAX;
+  kernel::Nanoseconds drain_deadline_ = UINT64_MAX;
+  bool drain_hastened_ = false;  // Perhaps by one of whom we do not.
+  struct Turns {
+    kernel::Nanoseconds began_at = 0;  // When the first was told.
+    std::ptrdiff_t count = 0;          // How many share the time …
+    std::uint64_t told = 0;            // … and have had their turns.
+  };
+  std::map<std::size_t, Turns> turns_;  // By loop.
+  std::size_t cut_off_count_ = 0;
   bool calm_ = false;
   bool shut_down_ = false;
 };

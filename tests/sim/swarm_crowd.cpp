@@ -50,8 +50,7 @@ void Swarm::check_loop(const Link& link) {
   // from noting it down.
   if (plan_.may_not_start) return;
   if (world_.kernel().faults().count(kernel::sim::Fault::call_fails) != 0) return;
-  std::size_t loop = 0;
-  while (!(engine_->loop(loop) == link.conn->loop())) ++loop;
+  const std::size_t loop = link.loop;
   if (plan_.has_policy) {
     const auto told = told_.find(link.client);
     if (told == told_.end()) return violate("a connection came in that the policy was not asked about");

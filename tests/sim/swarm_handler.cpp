@@ -25,6 +25,8 @@ Action Swarm::on_open(Conn& conn) {
   Link& link = link_of(conn);
   if (link.opened) violate("on_open came twice");
   link.opened = true;
+  link.opened_at = world_.kernel().now();
+  while (!(engine_->loop(link.loop) == conn.loop())) ++link.loop;
   link.ref = conn.ref();
   link.conn = &conn;
   conn.emplace_context<std::size_t>(link.peer);
@@ -77,8 +79,7 @@ Action Swarm::on_writable(Conn& conn) {
 
 Action Swarm::on_drain(Conn& conn) {
   Link& link = link_of(conn);
-  if (!stop_asked_) violate("on_drain though nobody asked for a stop");
-  if (link.closed) violate("on_drain after on_close");
+  check_turn(link);
   return react_drain(conn, link);
 }
 
@@ -96,6 +97,7 @@ Action Swarm::on_close(Conn& conn, std::error_code reason) {
   if (reason == Error::end_of_stream && !link.eof && !asked)
     violate("a connection was closed for the peer's end, of which the handler was not told");
   ++closed_count_;
+  check_cut_off(link);
   expect(link, conn.peek());  // Unread bytes can still be looked at.
   if (conn.write("late") != Written::refused) violate("a write inside on_close was taken");
   if (choices_.draw(8) ==
@@ -113,6 +115,7 @@ Tick Swarm::on_tick() {
 void Swarm::on_shutdown(Engine& engine) {
   shut_down_ = true;
   if (engine.connections_count() != 0) violate("on_shutdown before every connection was closed");
+  check_drain_counts(engine);
 }
 
 // ---- whims

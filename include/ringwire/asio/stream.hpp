@@ -118,8 +118,8 @@ class stream {
   }
 
   /// Calls `callback` when the engine stops, to say goodbye in the protocol; then close or destroy the
-  /// stream, `Options::stop_timeout` is the limit. Without a callback the connection is closed. The callback
-  /// dies with the stream.
+  /// stream; the deadline of the drain, or `Options::stop_timeout`, is the limit. Without a callback the
+  /// connection is closed. The callback dies with the stream.
   ///
   /// Example: `ws.next_layer().on_drain([&ws] { ws.async_close(going_away, boost::asio::detached); });`
   void on_drain(Function<void()> callback) {
