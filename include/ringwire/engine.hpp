@@ -98,8 +98,8 @@ class Engine {
   std::error_code enroll(int fd, Connected done = nullptr);
 
   /// A handle to one loop's socket for the udp address with this index in `addresses()`, to send datagrams
-  /// from. Each loop has one of its own, on the same port. Names no socket when that address is not udp.
-  /// `loop` must be less than `loops_count()`.
+  /// from. Each loop has one of its own, on the same port; a multicast group has only loop 0's, which is
+  /// named then. Names no socket when that address is not udp. `loop` must be less than `loops_count()`.
   ///
   /// Example: `ticker_socket_ = engine.socket(0);  // in on_boot`
   [[nodiscard]] SocketRef socket(std::size_t address, std::size_t loop = 0) const;

@@ -153,9 +153,35 @@ struct Options {
   bool reuse_port = false;
   /// TCP_NODELAY on every connection. Default on, as in gnet: we already gather a lap's writes.
   bool tcp_no_delay = true;
-  /// Idle time before keep-alive probes start (TCP_KEEPIDLE, and a fifth of it as TCP_KEEPINTVL); 0 = no
-  /// probes. Whole seconds. Source: tcp(7), gnet TCPKeepAlive.
+  /// Idle time before keep-alive probes start (TCP_KEEPIDLE); 0 = no probes. Whole seconds, at most 32,767.
+  /// Source: tcp(7), gnet TCPKeepAlive.
   std::chrono::seconds tcp_keepalive{0};
+  /// Time between probes (TCP_KEEPINTVL), at most 32,767 s; 0 = a fifth of `tcp_keepalive`. Source: gnet
+  /// TCPKeepInterval.
+  std::chrono::seconds tcp_keepalive_interval{0};
+  /// Probes without an answer that end a connection (TCP_KEEPCNT), at most 127; 0 = the kernel's choice.
+  /// Source: gnet TCPKeepCount.
+  int tcp_keepalive_count = 0;
+  /// How long sent bytes may wait for their acknowledgement before the connection is reset with ETIMEDOUT
+  /// (TCP_USER_TIMEOUT); 0 = the kernel's choice, about a quarter of an hour. Source: tcp(7).
+  std::chrono::milliseconds tcp_user_timeout{0};
+  /// Let the kernel keep a new client to itself until its first bytes have come, or this long
+  /// (TCP_DEFER_ACCEPT); 0 = off. Only where the client speaks first. Source: tcp(7).
+  std::chrono::seconds tcp_defer_accept{0};
+  /// Clients that may send bytes with their SYN before it is confirmed (TCP_FASTOPEN); 0 = off. Needs bit 2
+  /// of net.ipv4.tcp_fastopen. Source: tcp(7).
+  int tcp_fast_open = 0;
+  /// SO_RCVBUF of every socket; 0 = the kernel's choice, which grows with the connection. Source: socket(7),
+  /// gnet SocketRecvBuffer.
+  std::size_t socket_recv_buffer_size = 0;
+  /// SO_SNDBUF of every socket; 0 = the kernel's choice. Source: socket(7), gnet SocketSendBuffer.
+  std::size_t socket_send_buffer_size = 0;
+  /// The network device ("eth0") that sockets are bound to; empty = all. Not unix sockets. Source: socket(7),
+  /// SO_BINDTODEVICE, gnet BindToDevice.
+  std::string_view bind_to_device = {};
+  /// The index of the device on which multicast groups are joined, and sent to from their sockets; 0 = the
+  /// group's zone, or the kernel's choice. Source: if_nametoindex(3), gnet MulticastInterfaceIndex.
+  unsigned multicast_interface = 0;
 
   // -- ring
 

@@ -5,6 +5,7 @@
 #include "lib/base/assert.hpp"
 #include "lib/engine/server.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace ringwire {
@@ -64,10 +65,13 @@ std::error_code Engine::enroll(int fd, Connected done) {
 SocketRef Engine::socket(std::size_t address, std::size_t loop) const {
   RINGWIRE_REQUIRE(loop < loops_count(), "loop {} of {}", loop, loops_count());
   const auto& sockets = self(*this).listeners_.datagram_sockets();
-  for (std::uint32_t index = 0; index < sockets.size(); ++index) {
-    if (sockets[index].index == address) return SocketRef{self(*this).loops_[loop]->ref(), index};
-  }
-  return {};
+  const auto wanted =
+      std::find_if(sockets.begin(), sockets.end(), [&](const auto& each) { return each.index == address; });
+  if (wanted == sockets.end()) return {};
+  if (loop >= wanted->fds.size()) loop = 0;  // A multicast group has one socket.
+  const auto earlier =
+      std::count_if(sockets.begin(), wanted, [&](const auto& each) { return loop < each.fds.size(); });
+  return SocketRef{self(*this).loops_[loop]->ref(), static_cast<std::uint32_t>(earlier)};
 }
 
 DatagramCounts Engine::datagrams() const noexcept {

@@ -43,15 +43,12 @@ std::error_code Listeners::open(std::span<const std::string_view> addresses, con
 std::error_code Listeners::open_place(std::string_view url, const Options& options) {
   net::Endpoint endpoint;
   if (const auto error = net::parse_endpoint(url, endpoint)) return error;
-  if (endpoint.transport == net::Endpoint::Transport::datagram) return open_datagrams(endpoint);
+  if (endpoint.transport == net::Endpoint::Transport::datagram) return open_datagrams(endpoint, options);
 
   int fd = -1;
   Address bound;
   Open& opened = make_place();
-  if (const auto error =
-          net::open_listener(kernel_, endpoint, options.backlog, fd, bound, options.reuse_port)) {
-    return error;
-  }
+  if (const auto error = net::open_listener(kernel_, endpoint, options, fd, bound)) return error;
   fill(opened, fd, bound);
   opened.has_file = net::identify_socket_file(kernel_, bound, opened.file);
   if (bound.family == Address::Family::unix_socket) return share(opened);
@@ -60,9 +57,7 @@ std::error_code Listeners::open_place(std::string_view url, const Options& optio
   if (!endpoint.host.empty()) endpoint.host = bound.host();
   endpoint.port = bound.port;
   while (opened.fds.size() < takers_) {
-    if (const auto error = net::open_listener(kernel_, endpoint, options.backlog, fd, bound, true)) {
-      return error;
-    }
+    if (const auto error = net::open_listener(kernel_, endpoint, options, fd, bound)) return error;
     opened.fds.push_back(fd);
   }
   return {};
@@ -82,11 +77,12 @@ void Listeners::fill(Open& opened, int fd, const Address& bound) noexcept {
   addresses_.push_back(bound);
 }
 
-std::error_code Listeners::open_datagrams(const net::Endpoint& endpoint) {
+std::error_code Listeners::open_datagrams(const net::Endpoint& endpoint, const Options& options) {
   Address bound;
   std::vector<int> fds;
-  if (const auto error = net::open_datagram_sockets(kernel_, endpoint, loops_count_, fds, bound))
+  if (const auto error = net::open_datagram_sockets(kernel_, endpoint, options, loops_count_, fds, bound)) {
     return error;
+  }
   datagrams_.push_back({open_.size(), std::move(fds)});
   open_.push_back({{}, bound});
   addresses_.push_back(bound);

@@ -31,7 +31,7 @@ class Listeners {
   /// The sockets of a udp address.
   struct DatagramSockets {
     std::size_t index;     // In `addresses()`.
-    std::vector<int> fds;  // One for each loop.
+    std::vector<int> fds;  // One for each loop; of a multicast group one, for loop 0.
   };
 
   /// Of no address yet.
@@ -80,7 +80,7 @@ class Listeners {
   [[nodiscard]] Open& make_place();
   void fill(Open& opened, int fd, const Address& bound) noexcept;
   [[nodiscard]] std::error_code open_place(std::string_view url, const Options& options);
-  [[nodiscard]] std::error_code open_datagrams(const net::Endpoint& endpoint);
+  [[nodiscard]] std::error_code open_datagrams(const net::Endpoint& endpoint, const Options& options);
   [[nodiscard]] std::error_code open_inherited(std::string_view url);
   [[nodiscard]] std::error_code share(Open& opened);
 

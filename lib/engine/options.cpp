@@ -84,6 +84,15 @@ std::error_code check_options(const Options& options) {
   check.between("timers_max", number(options.timers_max), 0, 1 << 24);
   check.between("backlog", options.backlog, 1, INT32_MAX);
   check.between("tcp_keepalive", options.tcp_keepalive.count(), 0, 32'767);  // tcp(7)
+  check.between("tcp_keepalive_interval", options.tcp_keepalive_interval.count(), 0, 32'767);
+  check.between("tcp_keepalive_count", options.tcp_keepalive_count, 0, 127);
+  check.between("tcp_user_timeout", options.tcp_user_timeout.count(), 0, INT32_MAX);
+  check.between("tcp_defer_accept", options.tcp_defer_accept.count(), 0, 32'767);
+  check.between("tcp_fast_open", options.tcp_fast_open, 0, INT32_MAX);
+  check.between("socket_recv_buffer_size", number(options.socket_recv_buffer_size), 0, INT32_MAX);
+  check.between("socket_send_buffer_size", number(options.socket_send_buffer_size), 0, INT32_MAX);
+  check.between("bind_to_device", number(options.bind_to_device.size()), 0, 15);  // IFNAMSIZ
+  check.between("multicast_interface", options.multicast_interface, 0, INT32_MAX);
   check.between("kernel", static_cast<std::int64_t>(options.kernel), 0, 2);
   check.between("recv_buffers_count", number(options.recv_buffers_count), 1, 32'768);
   check.power_of_two("recv_buffers_count", options.recv_buffers_count);

@@ -172,8 +172,8 @@ void Server::hand_out_listeners() {
   const auto listeners = listeners_.hand_out();
   // Loops receive datagrams for themselves: they cannot be handed over as connections can.
   for (const Listeners::DatagramSockets& sockets : listeners_.datagram_sockets()) {
-    RINGWIRE_ASSERT(sockets.fds.size() == loops_.size());
-    for (std::size_t loop = 0; loop < loops_.size(); ++loop) {
+    RINGWIRE_ASSERT(sockets.fds.size() == loops_.size() || sockets.fds.size() == 1);
+    for (std::size_t loop = 0; loop < sockets.fds.size(); ++loop) {
       loops_[loop]->add_datagram_socket(sockets.fds[loop], listeners_.addresses()[sockets.index]);
     }
   }

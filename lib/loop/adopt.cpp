@@ -5,6 +5,7 @@
 #include "lib/loop/admission.hpp"
 #include "lib/loop/loop.hpp"
 #include "lib/net/socket.hpp"
+#include "lib/net/tuning.hpp"
 
 #include <new>
 
@@ -41,12 +42,7 @@ Client* Loop::adopt(int fd, conn::Origin origin, const Arrival& arrival) noexcep
   }
   client->pass = arrival.pass;
 
-  // A peer that has gone already makes these fail; the first receive tells.
-  if (arrival.is_tcp && with_.options.tcp_no_delay)
-    static_cast<void>(net::set_no_delay(with_.kernel, fd, true));
-  if (arrival.is_tcp && with_.options.tcp_keepalive.count() != 0) {
-    static_cast<void>(net::set_keepalive(with_.kernel, fd, with_.options.tcp_keepalive));
-  }
+  if (arrival.is_tcp) net::tune_connection(with_.kernel, fd, with_.options);
   publish_counts();
   react_to_open(*client);
   return client;

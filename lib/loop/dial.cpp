@@ -5,12 +5,14 @@
 #include "lib/base/error.hpp"
 #include "lib/loop/loop.hpp"
 #include "lib/net/address.hpp"
+#include "lib/net/tuning.hpp"
 #include "lib/uring/prep.hpp"
 
 #include <netinet/in.h>
 
 #include <cerrno>
 #include <new>
+#include <string_view>
 #include <utility>
 
 namespace ringwire::loop {
@@ -43,14 +45,23 @@ void Loop::try_next(Dialing& dialing, std::error_code error) noexcept {
     dialing.name = net::to_name(dialing.dial.targets[dialing.next++]);
     const int family = dialing.name.storage.ss_family;
     const int fd = with_.kernel.open_socket(family, SOCK_STREAM, family == AF_UNIX ? 0 : IPPROTO_TCP);
-    if (fd >= 0) {
+    const int result = fd < 0 ? fd : tune(fd, family);
+    if (result >= 0) {
       dialing.fd = fd;
       dial_due_ = true;
       return;
     }
-    error = base::to_error(fd);
+    if (fd >= 0) with_.kernel.close(fd);
+    error = base::to_error(result);
   }
   end_dial(dialing, nullptr, dialing.given_up ? dialing.given_up : error);
+}
+
+// Before it connects: later would be too late for the window.
+int Loop::tune(int fd, int family) noexcept {
+  std::string_view option;
+  return family == AF_UNIX ? net::tune_buffers(with_.kernel, fd, with_.options, option)
+                           : net::tune_socket(with_.kernel, fd, with_.options, option);
 }
 
 void Loop::end_dial(Dialing& dialing, conn::Connection* connection, std::error_code error) noexcept {

@@ -179,6 +179,7 @@ class Loop {
   void on_handoff_end(const uring::Completion& done) noexcept;
   // dial.cpp
   void try_next(Dialing& dialing, std::error_code error) noexcept;
+  [[nodiscard]] int tune(int fd, int family) noexcept;
   void end_dial(Dialing& dialing, conn::Connection* connection, std::error_code error) noexcept;
   void give_up_dial(Dialing& dialing, std::error_code reason) noexcept;
   void on_connect(const uring::Completion& done) noexcept;

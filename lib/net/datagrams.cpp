@@ -4,11 +4,13 @@
 #include "lib/base/assert.hpp"
 #include "lib/net/opening.hpp"
 #include "lib/net/socket.hpp"
+#include "lib/net/tuning.hpp"
 
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 
 namespace ringwire::net {
 namespace {
@@ -17,21 +19,35 @@ int share_port(kernel::Kernel& kernel, int fd) noexcept {
   return set_int_option(kernel, fd, SOL_SOCKET, SO_REUSEPORT, 1);
 }
 
+// What sockets are opened with, and the option to blame for a failure.
+struct Opening {
+  kernel::Kernel& kernel;
+  const Options& options;
+  std::string_view& fault;
+};
+
 // A bound socket: its descriptor, or -errno. `shares`: the address has one already.
-int open_at(kernel::Kernel& kernel, const Address& address, bool dual_stack, bool shares) noexcept {
-  const int fd = open_ip_socket(kernel, address, SOCK_DGRAM, dual_stack);
+int open_at(const Opening& with, const Address& address, bool dual_stack, bool shares) noexcept {
+  const int fd = open_ip_socket(with.kernel, address, SOCK_DGRAM, dual_stack);
   if (fd < 0) return fd;
-  int result = shares ? share_port(kernel, fd) : 0;
-  if (result >= 0) result = kernel.bind(fd, to_name(address));
-  return opened(kernel, fd, result);
+  const bool group = is_group(address);
+  int result = shares ? share_port(with.kernel, fd) : 0;
+  if (group) result = share_group(with.kernel, fd, with.fault);
+  if (result >= 0) result = tune_socket(with.kernel, fd, with.options, with.fault);
+  if (result >= 0) result = with.kernel.bind(fd, to_name(address));
+  if (result >= 0 && group) result = join_group(with.kernel, fd, address, with.options, with.fault);
+  return opened(with.kernel, fd, result);
 }
 
 // The sockets of one address; answers 0, or -errno and has closed them again.
-int open_all(kernel::Kernel& kernel, const Address& address, bool dual_stack, std::size_t count,
+int open_all(const Opening& with, const Address& address, bool dual_stack, std::size_t count,
              std::vector<int>& fds, Address& bound) {
+  // Each socket of a group gets all that is sent to it, so there is one.
+  if (is_group(address)) count = 1;
+  kernel::Kernel& kernel = with.kernel;
   const auto first = static_cast<std::ptrdiff_t>(fds.size());
   fds.reserve(fds.size() + count);
-  int result = open_at(kernel, address, dual_stack, false);
+  int result = open_at(with, address, dual_stack, false);
   if (result >= 0) {
     fds.push_back(result);
     kernel::SocketName name;
@@ -40,7 +56,7 @@ int open_all(kernel::Kernel& kernel, const Address& address, bool dual_stack, st
   }
   if (result >= 0 && count > 1) result = share_port(kernel, fds.back());
   for (std::size_t index = 1; index < count && result >= 0; ++index) {
-    result = open_at(kernel, bound, dual_stack, true);
+    result = open_at(with, bound, dual_stack, true);
     if (result >= 0) fds.push_back(result);
   }
   if (result >= 0) return 0;
@@ -51,8 +67,9 @@ int open_all(kernel::Kernel& kernel, const Address& address, bool dual_stack, st
 
 }  // namespace
 
-std::error_code open_datagram_sockets(kernel::Kernel& kernel, const Endpoint& endpoint, std::size_t count,
-                                      std::vector<int>& fds, Address& bound) {
+std::error_code open_datagram_sockets(kernel::Kernel& kernel, const Endpoint& endpoint,
+                                      const Options& options, std::size_t count, std::vector<int>& fds,
+                                      Address& bound) {
   RINGWIRE_ASSERT(endpoint.transport == Endpoint::Transport::datagram);
   RINGWIRE_ASSERT(count > 0);
 
@@ -61,12 +78,13 @@ std::error_code open_datagram_sockets(kernel::Kernel& kernel, const Endpoint& en
 
   const bool dual_stack = is_dual_stack(endpoint);
   Address found;
+  std::string_view fault;
   int result = -EADDRNOTAVAIL;
   for (const Address& address : addresses) {
-    result = open_all(kernel, address, dual_stack, count, fds, found);
+    result = open_all({kernel, options, fault}, address, dual_stack, count, fds, found);
     if (!is_absent(result)) break;
   }
-  if (result < 0) return failed(endpoint, result);
+  if (result < 0) return failed(endpoint, result, fault);
   bound = found;
   return {};
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <ringwire/address.hpp>
+#include <ringwire/options.hpp>
 
 #include "lib/kernel/kernel.hpp"
 #include "lib/net/address.hpp"
@@ -19,12 +20,17 @@ namespace ringwire::net {
 /// which are the caller's to close; `bound` has the port the kernel chose where 0 was asked for.
 ///
 /// The first is bound alone, so that an address somebody else has is in use, as it is with one socket; only
-/// then it shares its port (SO_REUSEPORT) with the others. Hosts and IP versions as in `open_listener`.
+/// then it shares its port (SO_REUSEPORT) with the others. Hosts and IP versions as in `open_listener`. Of
+/// the options those under "sockets" count.
 ///
-/// Failure: the kernel's error, with the endpoint as detail; `fds` and `bound` are untouched. May throw
-/// bad_alloc.
+/// A multicast group is joined, on one socket whatever `count` says: each would get all. Other processes may
+/// do the same.
+///
+/// Failure: the kernel's error, with the endpoint, and the option to blame if there is one, as detail; `fds`
+/// and `bound` are untouched. May throw bad_alloc.
 [[nodiscard]] std::error_code open_datagram_sockets(kernel::Kernel& kernel, const Endpoint& endpoint,
-                                                    std::size_t count, std::vector<int>& fds, Address& bound);
+                                                    const Options& options, std::size_t count,
+                                                    std::vector<int>& fds, Address& bound);
 
 /// The name of `to` for a socket bound to an address of `family`; an IPv4 address as IPv6 writes it where
 /// need be. With size 0 when `family` cannot write it. A socket for IPv6 only has a name for an IPv4 address,

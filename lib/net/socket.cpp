@@ -7,7 +7,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <limits>
@@ -44,17 +43,6 @@ int set_int_option(kernel::Kernel& kernel, int fd, int level, int name, int valu
 
 std::error_code set_no_delay(kernel::Kernel& kernel, int fd, bool on) noexcept {
   return set_tcp_number(kernel, fd, TCP_NODELAY, on ? 1 : 0);
-}
-
-std::error_code set_keepalive(kernel::Kernel& kernel, int fd, std::chrono::seconds idle) noexcept {
-  if (idle.count() <= 0) return set_number(kernel, fd, SOL_SOCKET, SO_KEEPALIVE, 0);
-
-  // Too much becomes too much for the kernel also, which refuses it.
-  const auto seconds =
-      static_cast<int>(std::min<std::int64_t>(idle.count(), std::numeric_limits<int>::max()));
-  if (auto error = set_number(kernel, fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds)) return error;
-  if (auto error = set_number(kernel, fd, IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, seconds / 5))) return error;
-  return set_number(kernel, fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
 std::error_code set_keepalive(kernel::Kernel& kernel, int fd, std::chrono::seconds idle,

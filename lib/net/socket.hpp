@@ -22,11 +22,8 @@ namespace ringwire::net {
 /// TCP_NODELAY: small sends leave at once.
 std::error_code set_no_delay(kernel::Kernel& kernel, int fd, bool on) noexcept;
 
-/// Probes a silent peer after `idle`, then every fifth of it (at least 1 s); 0 = never. At most 32767 s, see
-/// tcp(7).
-std::error_code set_keepalive(kernel::Kernel& kernel, int fd, std::chrono::seconds idle) noexcept;
-
-/// The same with each number given: `idle` and `interval` 1 to 32,767 s, `count` 1 to 127; idle 0 = never.
+/// Probes a silent peer after `idle`, then every `interval`, at most `count` times; see tcp(7). `idle` and
+/// `interval` 1 to 32,767 s, `count` 1 to 127; idle 0 = never.
 std::error_code set_keepalive(kernel::Kernel& kernel, int fd, std::chrono::seconds idle,
                               std::chrono::seconds interval, int count) noexcept;
 

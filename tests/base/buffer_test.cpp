@@ -17,9 +17,9 @@ namespace ringwire {
 namespace {
 
 // A storage that counts how often it is freed.
-struct Counted : Buffer::Storage {
-  Counted() {
-    free = [](Buffer::Storage* storage) noexcept { ++static_cast<Counted*>(storage)->freed; };
+struct CountedBytes : Buffer::Storage {
+  CountedBytes() {
+    free = [](Buffer::Storage* storage) noexcept { ++static_cast<CountedBytes*>(storage)->freed; };
   }
   int freed = 0;
 };
@@ -53,7 +53,7 @@ TEST_CASE("copies and slices show the same memory") {
 }
 
 TEST_CASE("the storage is freed with the last reference, once") {
-  Counted counted;
+  CountedBytes counted;
   {
     Buffer first{&counted, to_bytes("shown")};
     Buffer second{first};
@@ -94,7 +94,7 @@ TEST_CASE("more bytes than there can be are bad_alloc") {
 }
 
 TEST_CASE("many threads copy and drop references, and the last one frees") {
-  Counted counted;
+  CountedBytes counted;
   {
     const Buffer buffer{&counted, to_bytes("shared")};
     std::atomic<int> wrong = 0;

@@ -10,7 +10,7 @@
 namespace ringwire::conn {
 namespace {
 
-constexpr std::size_t kib = 1024;
+constexpr std::size_t kibibyte = 1024;
 
 TEST_CASE("without a budget, or with none of it limited, everything fits") {
   BudgetShare none;
@@ -21,58 +21,58 @@ TEST_CASE("without a budget, or with none of it limited, everything fits") {
 }
 
 TEST_CASE("one connection gets a sixteenth of what is free, its last chunk among it") {
-  SendBudget budget{16'000 * kib, 1};
+  SendBudget budget{16'000 * kibibyte, 1};
   BudgetShare share{budget, 0};
-  CHECK(share.allows(0, 936 * kib, 0));  // And 64 KiB for a chunk that is not full.
-  CHECK_FALSE(share.allows(0, 936 * kib + 1, 0));
-  CHECK(share.allows(436 * kib, 500 * kib, 0));
-  CHECK(share.allows(0, 436 * kib, 8000 * kib));
-  CHECK_FALSE(share.allows(0, 436 * kib + 1, 8000 * kib));
-  CHECK_FALSE(share.allows(0, 1, 16'000 * kib));
+  CHECK(share.allows(0, 936 * kibibyte, 0));  // And 64 KiB for a chunk that is not full.
+  CHECK_FALSE(share.allows(0, 936 * kibibyte + 1, 0));
+  CHECK(share.allows(436 * kibibyte, 500 * kibibyte, 0));
+  CHECK(share.allows(0, 436 * kibibyte, 8000 * kibibyte));
+  CHECK_FALSE(share.allows(0, 436 * kibibyte + 1, 8000 * kibibyte));
+  CHECK_FALSE(share.allows(0, 1, 16'000 * kibibyte));
 }
 
 TEST_CASE("however many slow readers there are, there is room for those who read") {
-  SendBudget budget{64'000 * kib, 1};
+  SendBudget budget{64'000 * kibibyte, 1};
   BudgetShare share{budget, 0};
   std::vector<std::size_t> queued(1000, 0);
   std::size_t waiting = 0;
   for (bool any = true; any;) {  // All write as much as they may.
     any = false;
     for (std::size_t& own : queued) {
-      if (!share.allows(own, 10 * kib, waiting)) continue;
-      if (own == 0) waiting += 16 * kib;
-      if (own > 0 && own % (60 * kib) == 10 * kib) waiting += 64 * kib;
-      own += 10 * kib;
+      if (!share.allows(own, 10 * kibibyte, waiting)) continue;
+      if (own == 0) waiting += 16 * kibibyte;
+      if (own > 0 && own % (60 * kibibyte) == 10 * kibibyte) waiting += 64 * kibibyte;
+      own += 10 * kibibyte;
       any = true;
     }
   }
-  CHECK(waiting <= 64'000 * kib);
+  CHECK(waiting <= 64'000 * kibibyte);
   for (int reader = 0; reader < 10; ++reader) {
-    CHECK(share.allows(0, 10 * kib, waiting));
-    waiting += 16 * kib;
+    CHECK(share.allows(0, 10 * kibibyte, waiting));
+    waiting += 16 * kibibyte;
   }
 }
 
 TEST_CASE("what others have published counts, and is looked at once a lap") {
-  SendBudget budget{16'000 * kib, 3};
+  SendBudget budget{16'000 * kibibyte, 3};
   BudgetShare first{budget, 0};
   BudgetShare second{budget, 1};
-  second.publish(8000 * kib);
-  CHECK(budget.elsewhere(0) == 8000 * kib);
+  second.publish(8000 * kibibyte);
+  CHECK(budget.elsewhere(0) == 8000 * kibibyte);
   CHECK(budget.elsewhere(1) == 0);
-  CHECK_FALSE(first.allows(0, 500 * kib, 0));
-  CHECK(first.allows(0, 400 * kib, 0));
+  CHECK_FALSE(first.allows(0, 500 * kibibyte, 0));
+  CHECK(first.allows(0, 400 * kibibyte, 0));
   second.publish(0);
-  CHECK_FALSE(first.allows(0, 500 * kib, 0));  // As it was when it looked.
-  first.publish(0);                            // The next lap.
-  CHECK(first.allows(0, 500 * kib, 0));
+  CHECK_FALSE(first.allows(0, 500 * kibibyte, 0));  // As it was when it looked.
+  first.publish(0);                                 // The next lap.
+  CHECK(first.allows(0, 500 * kibibyte, 0));
 }
 
 TEST_CASE("a loop that has little waiting does not look, whatever the others have") {
-  SendBudget budget{2000 * kib, 2};
+  SendBudget budget{2000 * kibibyte, 2};
   BudgetShare hog{budget, 0};
   BudgetShare modest{budget, 1};
-  hog.publish(2000 * kib);
+  hog.publish(2000 * kibibyte);
   CHECK(modest.allows(0, BudgetShare::unasked, 0));
   CHECK_FALSE(modest.allows(0, 1, BudgetShare::unasked));
 }

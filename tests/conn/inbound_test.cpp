@@ -20,17 +20,17 @@ using test::FailingNew;
 using test::ScriptKernel;
 
 // An Inbound, and a pool of four buffers of 64 bytes that a scripted kernel fills.
-struct Stage {
-  Stage() {
+struct InboundStage {
+  InboundStage() {
     REQUIRE_FALSE(ring.open(4, 8, {}));
     REQUIRE_FALSE(pool.open(ring, 4, 64));
     uring::prep_recv_multishot(ring.next_sqe({uring::Op::recv, 0, 0}), 5, pool.bgid(), false);
     ring.submit_and_wait(0, 0);
     request = kernel.take(uring::Op::recv).value();
   }
-  Stage(const Stage&) = delete;
-  Stage& operator=(const Stage&) = delete;
-  ~Stage() { inbound.clear(pool); }
+  InboundStage(const InboundStage&) = delete;
+  InboundStage& operator=(const InboundStage&) = delete;
+  ~InboundStage() { inbound.clear(pool); }
 
   // A buffer with these bytes, taken but not yet added.
   std::uint16_t arrive(std::string_view bytes) {
@@ -54,7 +54,7 @@ struct Stage {
 };
 
 TEST_CASE("the first buffer is seen in place, without a copy", "[inbound]") {
-  Stage at;
+  InboundStage at;
   const std::uint16_t bid = at.arrive("hello");
   const Bytes theirs = at.pool.view(bid, 5);
   const FailingNew none;  // No copy, so no memory.
@@ -66,14 +66,14 @@ TEST_CASE("the first buffer is seen in place, without a copy", "[inbound]") {
 }
 
 TEST_CASE("an empty inbound shows nothing and holds nothing", "[inbound]") {
-  Stage at;
+  InboundStage at;
   CHECK(at.text().empty());
   CHECK(at.inbound.size() == 0);
   CHECK_FALSE(at.inbound.holds());
 }
 
 TEST_CASE("a second buffer is copied together with the first, and both go home", "[inbound]") {
-  Stage at;
+  InboundStage at;
   at.add("hello ");
   at.add("world");
   CHECK(at.text() == "hello world");
@@ -83,7 +83,7 @@ TEST_CASE("a second buffer is copied together with the first, and both go home",
 }
 
 TEST_CASE("only what is left of the first buffer is copied", "[inbound]") {
-  Stage at;
+  InboundStage at;
   at.add("hello ");
   at.inbound.discard(4);
   at.add("world");
@@ -91,7 +91,7 @@ TEST_CASE("only what is left of the first buffer is copied", "[inbound]") {
 }
 
 TEST_CASE("discarded bytes stay readable until the handler is through", "[inbound]") {
-  Stage at;
+  InboundStage at;
   at.add("first second");
   const std::string_view in_place = at.text();
   at.inbound.discard(6);
@@ -106,7 +106,7 @@ TEST_CASE("discarded bytes stay readable until the handler is through", "[inboun
 }
 
 TEST_CASE("settling copies what is left and sends the buffer home", "[inbound]") {
-  Stage at;
+  InboundStage at;
   at.add("half taken");
   at.inbound.discard(5);
   at.inbound.settle(at.pool);
@@ -118,7 +118,7 @@ TEST_CASE("settling copies what is left and sends the buffer home", "[inbound]")
 }
 
 TEST_CASE("settling a buffer that was wholly taken needs no memory", "[inbound]") {
-  Stage at;
+  InboundStage at;
   at.add("all taken");
   at.inbound.discard(9);
   CHECK(at.pool.held_count() == 1);  // Still readable.
@@ -129,7 +129,7 @@ TEST_CASE("settling a buffer that was wholly taken needs no memory", "[inbound]"
 }
 
 TEST_CASE("a buffer that comes after everything was taken is again seen in place", "[inbound]") {
-  Stage at;
+  InboundStage at;
   at.add("one");
   at.add("two");
   at.inbound.discard(6);
@@ -141,7 +141,7 @@ TEST_CASE("a buffer that comes after everything was taken is again seen in place
 }
 
 TEST_CASE("a wholly taken buffer goes home when the next one comes", "[inbound]") {
-  Stage at;
+  InboundStage at;
   for (int round = 0; round < 20; ++round) {  // More often than there are buffers.
     at.add("x");
     at.inbound.discard(1);
@@ -150,7 +150,7 @@ TEST_CASE("a wholly taken buffer goes home when the next one comes", "[inbound]"
 }
 
 TEST_CASE("clearing drops everything, held or kept", "[inbound]") {
-  Stage at;
+  InboundStage at;
   at.add("held");
   at.inbound.clear(at.pool);
   CHECK(at.inbound.size() == 0);
@@ -163,7 +163,7 @@ TEST_CASE("clearing drops everything, held or kept", "[inbound]") {
 }
 
 TEST_CASE("without memory for a second buffer both go home all the same", "[inbound]") {
-  Stage at;
+  InboundStage at;
   at.add("first");
   const std::uint16_t second = at.arrive("second");
   bool failed = false;
@@ -178,7 +178,7 @@ TEST_CASE("without memory for a second buffer both go home all the same", "[inbo
 }
 
 TEST_CASE("without memory for a third buffer the kept bytes stay, and it goes home", "[inbound]") {
-  Stage at;
+  InboundStage at;
   const std::string full(64, 'x');
   at.add(full);
   at.add(full);
@@ -200,7 +200,7 @@ TEST_CASE("without memory for a third buffer the kept bytes stay, and it goes ho
 }
 
 TEST_CASE("without memory to settle, the buffer goes home all the same", "[inbound]") {
-  Stage at;
+  InboundStage at;
   at.add("leftover");
   bool failed = false;
   try {
@@ -215,13 +215,13 @@ TEST_CASE("without memory to settle, the buffer goes home all the same", "[inbou
 
 TEST_CASE("discarding more than there is, and adding nothing, are bugs", "[inbound]") {
   CHECK_THAT(death_of([] {
-               Stage at;
+               InboundStage at;
                at.add("four");
                at.inbound.discard(5);
              }),
              contains("discard 5 of 4"));
   CHECK_THAT(death_of([] {
-               Stage at;
+               InboundStage at;
                at.inbound.add(at.pool, at.arrive("x"), 0);
              }),
              contains("size > 0"));
@@ -229,7 +229,7 @@ TEST_CASE("discarding more than there is, and adding nothing, are bugs", "[inbou
 
 TEST_CASE("any order of adding, discarding and settling keeps the bytes", "[inbound]") {
   std::mt19937 random{1};
-  Stage at;
+  InboundStage at;
   std::string expected;
   unsigned char next = 0;
   for (int step = 0; step < 20'000; ++step) {
@@ -259,7 +259,7 @@ TEST_CASE("any order of adding, discarding and settling keeps the bytes", "[inbo
 }
 
 TEST_CASE("take of a whole buffer lends it without a copy, and it is home when the taker lets go") {
-  Stage at;
+  InboundStage at;
   const std::string text(40, 't');
   const std::uint16_t bid = at.arrive(text);
   const void* where = at.pool.view(bid, text.size()).data();
@@ -279,7 +279,7 @@ TEST_CASE("take of a whole buffer lends it without a copy, and it is home when t
 }
 
 TEST_CASE("take copies when half of the buffers are out, when it is a part, and when it is little") {
-  Stage at;
+  InboundStage at;
   const std::string text(40, 't');
   at.inbound.add(at.pool, at.arrive(text), text.size());
   const Buffer lent = at.inbound.take(at.pool, text.size());
@@ -291,7 +291,7 @@ TEST_CASE("take copies when half of the buffers are out, when it is a part, and 
   at.inbound.settle(at.pool);
   CHECK(at.pool.held_count() == 0);
 
-  Stage part;
+  InboundStage part;
   part.inbound.add(part.pool, part.arrive(text), text.size());
   CHECK(part.inbound.take(part.pool, 30).text() == text.substr(0, 30));
   CHECK(part.pool.lent_count() == 0);
@@ -301,7 +301,7 @@ TEST_CASE("take copies when half of the buffers are out, when it is a part, and 
 }
 
 TEST_CASE("take from what was kept, and of nothing") {
-  Stage at;
+  InboundStage at;
   at.inbound.add(at.pool, at.arrive("one "), 4);
   at.inbound.add(at.pool, at.arrive("two "), 4);
   CHECK(at.inbound.take(at.pool, 8).text() == "one two ");

@@ -20,11 +20,11 @@ using test::FailingNew;
 
 constexpr std::size_t kib = 1024;
 
-struct Stage {
-  Stage() = default;
-  Stage(const Stage&) = delete;
-  Stage& operator=(const Stage&) = delete;
-  ~Stage() { outbound.clear(pool); }
+struct OutboundStage {
+  OutboundStage() = default;
+  OutboundStage(const OutboundStage&) = delete;
+  OutboundStage& operator=(const OutboundStage&) = delete;
+  ~OutboundStage() { outbound.clear(pool); }
 
   void append(std::string_view text) {
     const Bytes bytes = to_bytes(text);
@@ -57,7 +57,7 @@ struct Stage {
 };
 
 TEST_CASE("small writes lie in one piece, in order", "[outbound]") {
-  Stage at;
+  OutboundStage at;
   at.append("one ");
   at.append("two");
   CHECK(at.outbound.is_single());
@@ -66,14 +66,14 @@ TEST_CASE("small writes lie in one piece, in order", "[outbound]") {
 }
 
 TEST_CASE("all parts of one write are taken in order, empty ones too", "[outbound]") {
-  Stage at;
+  OutboundStage at;
   const std::array parts{to_bytes("a"), to_bytes(""), to_bytes("bc")};
   at.outbound.append(at.pool, parts);
   CHECK(to_text(at.outbound.front()) == "abc");
 }
 
 TEST_CASE("what does not fit one chunk is gathered over the borders, byte for byte", "[outbound]") {
-  Stage at;
+  OutboundStage at;
   const std::string bytes = test::random_bytes(7, 150 * kib);
   at.append(std::string_view{bytes}.substr(0, 100));
   at.append(std::string_view{bytes}.substr(100, 5000));
@@ -83,7 +83,7 @@ TEST_CASE("what does not fit one chunk is gathered over the borders, byte for by
 }
 
 TEST_CASE("no more than the most pieces are gathered at once, the rest later", "[outbound]") {
-  Stage at;
+  OutboundStage at;
   const std::string bytes = test::random_bytes(8, 20 * 64 * kib);
   at.append(bytes);
   const std::string first = at.message();
@@ -94,7 +94,7 @@ TEST_CASE("no more than the most pieces are gathered at once, the rest later", "
 }
 
 TEST_CASE("a short send goes on in the middle of a piece", "[outbound]") {
-  Stage at;
+  OutboundStage at;
   const std::string bytes = test::random_bytes(9, 80 * kib);
   at.append(bytes);
   for (const std::size_t size : {1 * kib, 64 * kib - 1, std::size_t{1}, std::size_t{5}}) {
@@ -106,7 +106,7 @@ TEST_CASE("a short send goes on in the middle of a piece", "[outbound]") {
 }
 
 TEST_CASE("what the kernel was shown stays where it is while more is written", "[outbound]") {
-  Stage at;
+  OutboundStage at;
   const std::string bytes = test::random_bytes(10, 70 * kib);
   at.append(bytes);
   const msghdr* header = at.outbound.gather();
@@ -119,7 +119,7 @@ TEST_CASE("what the kernel was shown stays where it is while more is written", "
 }
 
 TEST_CASE("without memory to gather there is no message, and the front is left", "[outbound]") {
-  Stage at;
+  OutboundStage at;
   at.append(std::string(70 * kib, 'x'));
   {
     const FailingNew none;
@@ -129,7 +129,7 @@ TEST_CASE("without memory to gather there is no message, and the front is left",
 }
 
 TEST_CASE("a callback there is no memory for stays with its caller", "[outbound]") {
-  Stage at;
+  OutboundStage at;
   at.append("12345");
   bool told = false;
   Done done = [&told](std::error_code) { told = true; };
@@ -144,7 +144,7 @@ TEST_CASE("a callback there is no memory for stays with its caller", "[outbound]
 }
 
 TEST_CASE("a callback is due when the last byte before it is gone, and not a byte earlier", "[outbound]") {
-  Stage at;
+  OutboundStage at;
   at.append("12345");
   at.notify(1);
   at.append("678");
@@ -160,7 +160,7 @@ TEST_CASE("a callback is due when the last byte before it is gone, and not a byt
 }
 
 TEST_CASE("callbacks come in the order they were asked for", "[outbound]") {
-  Stage at;
+  OutboundStage at;
   for (int number = 0; number < 5; ++number) {
     at.append("xx");
     at.notify(number);
@@ -174,7 +174,7 @@ TEST_CASE("callbacks come in the order they were asked for", "[outbound]") {
 }
 
 TEST_CASE("a callback with nothing before it is due at once", "[outbound]") {
-  Stage at;
+  OutboundStage at;
   at.notify(1);
   CHECK(at.outbound.has_done());
   at.append("x");
@@ -185,7 +185,7 @@ TEST_CASE("a callback with nothing before it is due at once", "[outbound]") {
 }
 
 TEST_CASE("several callbacks for the same byte are all due with it", "[outbound]") {
-  Stage at;
+  OutboundStage at;
   at.append("x");
   at.notify(1);
   at.notify(2);
@@ -196,7 +196,7 @@ TEST_CASE("several callbacks for the same byte are all due with it", "[outbound]
 
 TEST_CASE("at the end all callbacks are taken, and bytes that were dropped make none of them due",
           "[outbound]") {
-  Stage at;
+  OutboundStage at;
   at.append("sent");
   at.notify(1);
   at.append("never sent");
@@ -214,7 +214,7 @@ TEST_CASE("at the end all callbacks are taken, and bytes that were dropped make 
 }
 
 TEST_CASE("an empty outbound holds no chunk", "[outbound]") {
-  Stage at;
+  OutboundStage at;
   at.append(std::string(200 * kib, 'x'));
   CHECK(at.pool.lent() >= 200 * kib);
   at.consume(200 * kib);
@@ -224,17 +224,18 @@ TEST_CASE("an empty outbound holds no chunk", "[outbound]") {
 
 TEST_CASE("consuming more than waits, and gathering nothing, are bugs", "[outbound]") {
   CHECK_THAT(death_of([] {
-               Stage at;
+               OutboundStage at;
                at.append("four");
                at.consume(5);
              }),
              contains("5 of 4"));
-  CHECK_THAT(death_of([] { static_cast<void>(Stage{}.outbound.gather()); }), contains("!queue_.empty()"));
+  CHECK_THAT(death_of([] { static_cast<void>(OutboundStage{}.outbound.gather()); }),
+             contains("!queue_.empty()"));
 }
 
 TEST_CASE("any order of writing and sending keeps the bytes and the callbacks in order", "[outbound]") {
   std::mt19937 random{2};
-  Stage at;
+  OutboundStage at;
   const std::string source = test::random_bytes(12, 64 * kib);
   std::string sent;
   std::string written;
@@ -265,7 +266,7 @@ TEST_CASE("any order of writing and sending keeps the bytes and the callbacks in
 }
 
 TEST_CASE("a buffer is sent from where it lies, between copies; a small one is copied") {
-  Stage at;
+  OutboundStage at;
   const Buffer large{std::string(2000, 'L')};
   const Buffer small{"small"};
   at.append("copy ");

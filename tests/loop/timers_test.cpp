@@ -20,7 +20,7 @@ using ringwire::test::LoopFixture;
 
 namespace {
 
-constexpr std::uint64_t ms = 1'000'000;
+constexpr std::uint64_t millisecond = 1'000'000;
 
 // Lets time pass, then runs a lap.
 void pass(LoopFixture& at, std::uint64_t duration) {
@@ -38,11 +38,11 @@ TEST_CASE("a scheduled task runs once, not early and at most a tick late", "[tim
   REQUIRE(timer);
   CHECK_FALSE(timer.error());
   at.lap();
-  pass(at, 5 * ms - 1);
+  pass(at, 5 * millisecond - 1);
   CHECK(runs == 0);
-  pass(at, 1 * ms);
+  pass(at, 1 * millisecond);
   CHECK(runs == 1);
-  pass(at, 100 * ms);
+  pass(at, 100 * millisecond);
   CHECK(runs == 1);
   CHECK_FALSE(timer.cancel());
 }
@@ -83,7 +83,7 @@ TEST_CASE("at home a task is set and cancelled without a wake", "[timers]") {
   }));
   at.lap();
   CHECK(at.kernel.signalled.empty());
-  pass(at, 1 * ms);
+  pass(at, 1 * millisecond);
   CHECK(runs == 1);
 }
 
@@ -101,7 +101,7 @@ TEST_CASE("a cancelled task does not run, whoever cancels it and whenever", "[ti
   at.lap();
   CHECK(token.use_count() == 2);  // The loop has let go of two.
   at.loop.ref().schedule(5ms, [&] { CHECK_FALSE(due.cancel()); });
-  pass(at, 20 * ms);
+  pass(at, 20 * millisecond);
   CHECK(runs == 1);
   CHECK(token.use_count() == 1);
 }
@@ -112,7 +112,7 @@ TEST_CASE("a task that is due in the same turn as the one that cancels it does n
   TimerRef second;
   at.loop.ref().schedule(1ms, [&] { CHECK(second.cancel()); });
   second = at.loop.ref().schedule(2ms, [&] { ++runs; });
-  pass(at, 10 * ms);
+  pass(at, 10 * millisecond);
   CHECK(runs == 0);
 }
 
@@ -120,11 +120,11 @@ TEST_CASE("a handle to a task that is over never reaches its successor in the sl
   LoopFixture at;
   int runs = 0;
   const TimerRef old = at.loop.ref().schedule(0ms, [] {});
-  pass(at, 2 * ms);
+  pass(at, 2 * millisecond);
   const TimerRef young = at.loop.ref().schedule(0ms, [&] { ++runs; });
   CHECK_FALSE(old == young);
   CHECK_FALSE(old.cancel());
-  pass(at, 2 * ms);
+  pass(at, 2 * millisecond);
   CHECK(runs == 1);
 }
 
@@ -132,15 +132,15 @@ TEST_CASE("a repeating task keeps to its grid, however late the laps are", "[tim
   LoopFixture at;
   std::vector<std::uint64_t> times;
   const std::uint64_t start = at.kernel.time;
-  at.loop.ref().schedule_every(10ms, [&] { times.push_back((at.kernel.time - start) / ms); });
+  at.loop.ref().schedule_every(10ms, [&] { times.push_back((at.kernel.time - start) / millisecond); });
   at.lap();
-  pass(at, 13 * ms);  // 3 ms late.
-  pass(at, 7 * ms);   // 20: in time all the same.
-  pass(at, 9 * ms);
-  pass(at, 1 * ms);
-  pass(at, 35 * ms);  // 65: 40, 50 and 60 have passed; one run stands for them.
-  pass(at, 4 * ms);
-  pass(at, 1 * ms);
+  pass(at, 13 * millisecond);  // 3 millisecond late.
+  pass(at, 7 * millisecond);   // 20: in time all the same.
+  pass(at, 9 * millisecond);
+  pass(at, 1 * millisecond);
+  pass(at, 35 * millisecond);  // 65: 40, 50 and 60 have passed; one run stands for them.
+  pass(at, 4 * millisecond);
+  pass(at, 1 * millisecond);
   CHECK(times == std::vector<std::uint64_t>{13, 20, 30, 65, 70});
   at.stop();  // While there is what the task uses.
 }
@@ -150,14 +150,14 @@ TEST_CASE("times that pass while a repeating task runs are skipped", "[timers]")
   int runs = 0;
   at.loop.ref().schedule_every(10ms, [&] {
     ++runs;
-    at.kernel.time += 25 * ms;
+    at.kernel.time += 25 * millisecond;
   });
   at.lap();
-  pass(at, 10 * ms);  // It ends at 35.
+  pass(at, 10 * millisecond);  // It ends at 35.
   CHECK(runs == 1);
-  pass(at, 4 * ms);
+  pass(at, 4 * millisecond);
   CHECK(runs == 1);
-  pass(at, 1 * ms);
+  pass(at, 1 * millisecond);
   CHECK(runs == 2);
   at.stop();  // While there is what the task uses.
 }
@@ -172,7 +172,7 @@ TEST_CASE("a repeating task may cancel itself, and is destroyed after it has ret
     CHECK(timer.cancel());
     CHECK(token.use_count() == 2);
   });
-  for (int round = 0; round < 6; ++round) pass(at, 1 * ms);
+  for (int round = 0; round < 6; ++round) pass(at, 1 * millisecond);
   CHECK(runs == 3);
   CHECK(token.use_count() == 1);
 }
@@ -182,7 +182,7 @@ TEST_CASE("a task that runs for the last time cannot be cancelled any more", "[t
   bool answer = true;
   TimerRef timer;
   timer = at.loop.ref().schedule(1ms, [&] { answer = timer.cancel(); });
-  pass(at, 2 * ms);
+  pass(at, 2 * millisecond);
   CHECK_FALSE(answer);
 }
 
@@ -193,8 +193,8 @@ TEST_CASE("a task that throws takes nothing down, and a repeating one comes agai
     ++runs;
     throw std::runtime_error{"on purpose"};
   });
-  pass(at, 1 * ms);
-  pass(at, 1 * ms);
+  pass(at, 1 * millisecond);
+  pass(at, 1 * millisecond);
   CHECK(runs == 2);
   at.stop();  // While there is what the task uses.
 }
@@ -203,9 +203,9 @@ TEST_CASE("a task may set others, which run in their turn", "[timers]") {
   LoopFixture at;
   int runs = 0;
   at.loop.ref().schedule(1ms, [&] { at.loop.ref().schedule(1ms, [&] { ++runs; }); });
-  pass(at, 1 * ms);
+  pass(at, 1 * millisecond);
   CHECK(runs == 0);
-  pass(at, 2 * ms);
+  pass(at, 2 * millisecond);
   CHECK(runs == 1);
 }
 
@@ -219,7 +219,7 @@ TEST_CASE("more than timers_max are refused with EAGAIN, and a run makes room", 
   CHECK_FALSE(third);
   CHECK(third.error() == std::errc::resource_unavailable_try_again);
   CHECK_FALSE(third.cancel());
-  pass(at, 2 * ms);
+  pass(at, 2 * millisecond);
   CHECK(loop.schedule(1ms, [] {}));
   CHECK(second.cancel());
   at.lap();
@@ -268,7 +268,7 @@ TEST_CASE("a task set before the loop's first lap runs", "[timers]") {
   loop.ref().schedule(2ms, [&] { ++runs; });
   REQUIRE_FALSE(loop.open());
   REQUIRE(loop.lap());
-  kernel.time += 2 * ms;
+  kernel.time += 2 * millisecond;
   REQUIRE(loop.lap());
   CHECK(runs == 1);
   loop.request_stop();
@@ -280,7 +280,7 @@ TEST_CASE("the longest delay there is means never", "[timers]") {
   int runs = 0;
   at.loop.ref().schedule(std::chrono::milliseconds::max(), [&] { ++runs; });
   at.loop.ref().schedule_every(std::chrono::milliseconds::max(), [&] { ++runs; });
-  pass(at, 3'600'000 * ms);
+  pass(at, 3'600'000 * millisecond);
   CHECK(runs == 0);
 }
 
@@ -290,8 +290,8 @@ TEST_CASE("a negative delay is none, and a period of none is a millisecond", "[t
   int often = 0;
   at.loop.ref().schedule(-5ms, [&] { ++once; });
   at.loop.ref().schedule_every(0ms, [&] { ++often; });
-  pass(at, 1 * ms);
-  pass(at, 1 * ms);
+  pass(at, 1 * millisecond);
+  pass(at, 1 * millisecond);
   CHECK(once == 1);
   CHECK(often == 2);
   at.stop();  // While there is what the task uses.

@@ -23,7 +23,7 @@ using test::FakeKernel;
 // Sockets on the real kernel, closed at the end.
 struct Sockets {
   Sockets(const std::string& url, std::size_t count) {
-    error = open_datagram_sockets(kernel, endpoint_of(url), count, fds, bound);
+    error = open_datagram_sockets(kernel, endpoint_of(url), {}, count, fds, bound);
   }
   Sockets(const Sockets&) = delete;
   Sockets& operator=(const Sockets&) = delete;
@@ -75,7 +75,7 @@ TEST_CASE("one socket does not share its port") {
   kernel.name = fake_name(5);
   std::vector<int> fds;
   Address bound;
-  REQUIRE_FALSE(open_datagram_sockets(kernel, endpoint_of("udp4://:5"), 1, fds, bound));
+  REQUIRE_FALSE(open_datagram_sockets(kernel, endpoint_of("udp4://:5"), {}, 1, fds, bound));
   CHECK(kernel.options.empty());
   CHECK(bound.port == 5);
 }
@@ -85,7 +85,7 @@ TEST_CASE("the first is bound before it shares, the others share before they are
   kernel.name = fake_name(777);
   std::vector<int> fds;
   Address bound;
-  REQUIRE_FALSE(open_datagram_sockets(kernel, endpoint_of("udp4://:0"), 2, fds, bound));
+  REQUIRE_FALSE(open_datagram_sockets(kernel, endpoint_of("udp4://:0"), {}, 2, fds, bound));
   REQUIRE(kernel.bound.size() == 2);
   CHECK(to_address(kernel.bound[0]).port == 0);
   CHECK(to_address(kernel.bound[1]).port == 777);
@@ -100,7 +100,7 @@ TEST_CASE("without a host one socket takes both IP versions, every other IPv6 so
     kernel.name = fake_name(1);
     std::vector<int> fds;
     Address bound;
-    REQUIRE_FALSE(open_datagram_sockets(kernel, endpoint_of(url), 1, fds, bound));
+    REQUIRE_FALSE(open_datagram_sockets(kernel, endpoint_of(url), {}, 1, fds, bound));
     const std::vector<FakeKernel::Option> wanted{{fds[0], IPPROTO_IPV6, IPV6_V6ONLY, only}};
     CHECK(kernel.options == wanted);
   }
@@ -112,7 +112,7 @@ TEST_CASE("a host without IPv6 is served over IPv4") {
   kernel.family_faults[AF_INET6] = -EAFNOSUPPORT;
   std::vector<int> fds;
   Address bound;
-  REQUIRE_FALSE(open_datagram_sockets(kernel, endpoint_of("udp://:1"), 2, fds, bound));
+  REQUIRE_FALSE(open_datagram_sockets(kernel, endpoint_of("udp://:1"), {}, 2, fds, bound));
   CHECK(fds.size() == 2);
   CHECK(to_address(kernel.bound.front()).family == Address::Family::ipv4);
 }
@@ -125,7 +125,7 @@ TEST_CASE("when a step fails nothing is left open, and what was there before sta
     kernel.faults[call] = result;
     std::vector<int> fds{77};
     Address bound;
-    const auto error = open_datagram_sockets(kernel, endpoint_of("udp4://:1"), 2, fds, bound);
+    const auto error = open_datagram_sockets(kernel, endpoint_of("udp4://:1"), {}, 2, fds, bound);
     CAPTURE(call);
     CHECK(error == std::error_code{-result, std::system_category()});
     CHECK(kernel.open.empty());

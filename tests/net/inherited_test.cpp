@@ -98,7 +98,7 @@ int listening(const std::string& url) {
   REQUIRE_FALSE(parse_endpoint(url, endpoint));
   int fd = -1;
   Address bound;
-  REQUIRE_FALSE(open_listener(kernel, endpoint, 4, fd, bound));
+  REQUIRE_FALSE(open_listener(kernel, endpoint, {.backlog = 4}, fd, bound));
   return fd;
 }
 

@@ -24,7 +24,7 @@ using test::FakeKernel;
 // A listener on the real kernel, closed at the end.
 struct Listener {
   explicit Listener(const std::string& url) {
-    error = open_listener(kernel, endpoint_of(url), 16, fd, bound);
+    error = open_listener(kernel, endpoint_of(url), {.backlog = 16}, fd, bound);
   }
   ~Listener() { close(); }
   Listener(const Listener&) = delete;
@@ -119,7 +119,7 @@ TEST_CASE("without host the listener asks for both IP versions on one socket") {
   kernel.name = to_name(Address{Address::Family::ipv6, 4711, 0, {}});
   int fd = -1;
   Address bound;
-  REQUIRE_FALSE(open_listener(kernel, endpoint_of("tcp://:0"), 77, fd, bound));
+  REQUIRE_FALSE(open_listener(kernel, endpoint_of("tcp://:0"), {.backlog = 77}, fd, bound));
   CHECK(kernel.open.contains(fd));
   CHECK(bound.to_string() == "[::]:4711");
   CHECK(kernel.backlog == 77);
@@ -133,7 +133,7 @@ TEST_CASE("an IPv6 listener that was given a host or tcp6 takes IPv6 only") {
   kernel.name = to_name(Address{Address::Family::ipv6, 1, 0, {}});
   int fd = -1;
   Address bound;
-  REQUIRE_FALSE(open_listener(kernel, endpoint_of(url), 1, fd, bound));
+  REQUIRE_FALSE(open_listener(kernel, endpoint_of(url), {.backlog = 1}, fd, bound));
   CHECK(kernel.options.front() == FakeKernel::Option{fd, IPPROTO_IPV6, IPV6_V6ONLY, 1});
 }
 
@@ -148,7 +148,7 @@ TEST_CASE("without IPv6 a listener without host takes IPv4") {
   }
   int fd = -1;
   Address bound;
-  REQUIRE_FALSE(open_listener(kernel, endpoint_of("tcp://:4711"), 1, fd, bound));
+  REQUIRE_FALSE(open_listener(kernel, endpoint_of("tcp://:4711"), {.backlog = 1}, fd, bound));
   CHECK(to_address(kernel.bound.back()).to_string() == "0.0.0.0:4711");
   CHECK(kernel.open == std::set<int>{fd});
 }
@@ -158,7 +158,8 @@ TEST_CASE("a port that is taken on IPv6 is not silently opened on IPv4 alone") {
   kernel.bind_faults[AF_INET6] = -EADDRINUSE;
   int fd = -1;
   Address bound;
-  CHECK(open_listener(kernel, endpoint_of("tcp://:4711"), 1, fd, bound) == std::errc::address_in_use);
+  CHECK(open_listener(kernel, endpoint_of("tcp://:4711"), {.backlog = 1}, fd, bound) ==
+        std::errc::address_in_use);
   CHECK(kernel.open.empty());
 }
 
@@ -168,7 +169,7 @@ TEST_CASE("a failure at any step closes the descriptor, touches nothing and name
   kernel.faults[step] = -EACCES;
   int fd = -1;
   Address bound;
-  const auto error = open_listener(kernel, endpoint_of("tcp://:80"), 1, fd, bound);
+  const auto error = open_listener(kernel, endpoint_of("tcp://:80"), {.backlog = 1}, fd, bound);
   CAPTURE(step);
   CHECK(error == std::errc::permission_denied);
   CHECK_THAT(explain(error), StartsWith("tcp://:80: Permission denied. ") && contains("1024"));
@@ -182,7 +183,7 @@ TEST_CASE("a unix listener is bound to its path with no option of TCP") {
   kernel.name = to_unix_name(to_unix_address("/run/x"));
   int fd = -1;
   Address bound;
-  REQUIRE_FALSE(open_listener(kernel, endpoint_of("unix:///run/x"), 5, fd, bound));
+  REQUIRE_FALSE(open_listener(kernel, endpoint_of("unix:///run/x"), {.backlog = 5}, fd, bound));
   CHECK(bound.path() == "/run/x");
   CHECK(kernel.options.empty());
   CHECK(kernel.backlog == 5);
@@ -195,12 +196,13 @@ TEST_CASE("a unix listener takes the place of a socket that refuses, not of one 
   kernel.files["/run/x"] = {1, 7, true};
   int fd = -1;
   Address bound;
-  CHECK(open_listener(kernel, endpoint_of("unix:///run/x"), 5, fd, bound) == std::errc::address_in_use);
+  CHECK(open_listener(kernel, endpoint_of("unix:///run/x"), {.backlog = 5}, fd, bound) ==
+        std::errc::address_in_use);
   CHECK(kernel.files["/run/x"].inode == 7);
   CHECK(kernel.open.empty());
 
   kernel.faults["connect"] = -ECONNREFUSED;
-  CHECK_FALSE(open_listener(kernel, endpoint_of("unix:///run/x"), 5, fd, bound));
+  CHECK_FALSE(open_listener(kernel, endpoint_of("unix:///run/x"), {.backlog = 5}, fd, bound));
   CHECK(kernel.files["/run/x"].inode != 7);
   CHECK(kernel.open == std::set<int>{fd});
 }
@@ -210,7 +212,7 @@ TEST_CASE("a file in the way of a unix listener stays, and is named as the reaso
   kernel.files["/run/x"] = {1, 7, false};
   int fd = -1;
   Address bound;
-  const auto error = open_listener(kernel, endpoint_of("unix:///run/x"), 5, fd, bound);
+  const auto error = open_listener(kernel, endpoint_of("unix:///run/x"), {.backlog = 5}, fd, bound);
   CHECK(error == std::errc::address_in_use);
   CHECK_THAT(explain(error), StartsWith("unix:///run/x: ") && contains("no socket"));
   CHECK(kernel.files["/run/x"].inode == 7);
@@ -224,7 +226,7 @@ TEST_CASE("a unix listener that fails after it was bound leaves no file and no d
   kernel.faults[step] = -ENOBUFS;
   int fd = -1;
   Address bound;
-  CHECK(open_listener(kernel, endpoint_of(url), 5, fd, bound) == std::errc::no_buffer_space);
+  CHECK(open_listener(kernel, endpoint_of(url), {.backlog = 5}, fd, bound) == std::errc::no_buffer_space);
   CHECK(kernel.files.empty());
   CHECK(kernel.open.empty());
   CHECK(bound == Address{});
@@ -234,7 +236,8 @@ TEST_CASE("a name that has no address cannot be listened on") {
   FakeKernel kernel;
   int fd = -1;
   Address bound;
-  CHECK(open_listener(kernel, endpoint_of("tcp://nowhere:80"), 1, fd, bound) == Error::invalid_address);
+  CHECK(open_listener(kernel, endpoint_of("tcp://nowhere:80"), {.backlog = 1}, fd, bound) ==
+        Error::invalid_address);
 }
 
 }  // namespace

@@ -47,29 +47,6 @@ TEST_CASE("no-delay is switched on and off") {
   CHECK(socket.option(IPPROTO_TCP, TCP_NODELAY) == 0);
 }
 
-TEST_CASE("keep-alive probes after the idle time and then every fifth of it") {
-  Socket socket;
-  CHECK_FALSE(set_keepalive(socket.kernel, socket.fd, seconds{60}));
-  CHECK(socket.option(SOL_SOCKET, SO_KEEPALIVE) == 1);
-  CHECK(socket.option(IPPROTO_TCP, TCP_KEEPIDLE) == 60);
-  CHECK(socket.option(IPPROTO_TCP, TCP_KEEPINTVL) == 12);
-}
-
-TEST_CASE("keep-alive probes at most once a second, and 0 switches it off") {
-  Socket socket;
-  CHECK_FALSE(set_keepalive(socket.kernel, socket.fd, seconds{2}));
-  CHECK(socket.option(IPPROTO_TCP, TCP_KEEPINTVL) == 1);
-  CHECK_FALSE(set_keepalive(socket.kernel, socket.fd, seconds{0}));
-  CHECK(socket.option(SOL_SOCKET, SO_KEEPALIVE) == 0);
-}
-
-TEST_CASE("an idle time the kernel does not know is refused, not cut") {
-  Socket socket;
-  CHECK(set_keepalive(socket.kernel, socket.fd, seconds{40'000}) == std::errc::invalid_argument);
-  CHECK(set_keepalive(socket.kernel, socket.fd, seconds::max()) == std::errc::invalid_argument);
-  CHECK(socket.option(SOL_SOCKET, SO_KEEPALIVE) == 0);
-}
-
 TEST_CASE("each number of keep-alive is set, and one out of its range refuses all") {
   Socket socket;
   CHECK_FALSE(set_keepalive(socket.kernel, socket.fd, seconds{60}, seconds{7}, 3));
@@ -126,14 +103,14 @@ TEST_CASE("reset on close is lingering for no time") {
 TEST_CASE("an option on a closed descriptor is an error") {
   kernel::Linux kernel;
   CHECK(set_no_delay(kernel, -1, true) == std::errc::bad_file_descriptor);
-  CHECK(set_keepalive(kernel, -1, seconds{0}) == std::errc::bad_file_descriptor);
+  CHECK(set_keepalive(kernel, -1, seconds{0}, seconds{1}, 1) == std::errc::bad_file_descriptor);
   CHECK(set_reset_on_close(kernel, -1) == std::errc::bad_file_descriptor);
 }
 
 TEST_CASE("keep-alive stops at the first option that is refused") {
   FakeKernel kernel;
   kernel.faults["option"] = -EINVAL;
-  CHECK(set_keepalive(kernel, 5, seconds{60}) == std::errc::invalid_argument);
+  CHECK(set_keepalive(kernel, 5, seconds{60}, seconds{1}, 1) == std::errc::invalid_argument);
   CHECK(kernel.options == std::vector<FakeKernel::Option>{{5, IPPROTO_TCP, TCP_KEEPIDLE, 60}});
 }
 
@@ -143,7 +120,7 @@ TEST_CASE("both ends of a connection agree on their addresses") {
   REQUIRE_FALSE(parse_endpoint("tcp://127.0.0.1:0", endpoint));
   int listener = -1;
   Address bound;
-  REQUIRE_FALSE(open_listener(kernel, endpoint, 1, listener, bound));
+  REQUIRE_FALSE(open_listener(kernel, endpoint, {.backlog = 1}, listener, bound));
   CHECK(local_address(kernel, listener) == bound);
   Socket client;
   const kernel::SocketName name = to_name(bound);

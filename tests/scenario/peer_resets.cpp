@@ -9,7 +9,7 @@
 namespace ringwire::test {
 namespace {
 
-constexpr std::size_t large = 8 << 20;
+constexpr std::size_t much = 8 << 20;
 
 bool is_reset(std::error_code reason) {
   return reason == std::errc::connection_reset;
@@ -35,7 +35,7 @@ TEST_CASE("a reset while a send is pending is reported once, with what was never
   std::size_t unsent = 0;
   RecordingHandler handler;
   handler.open = [](Conn& conn) {
-    conn.write(std::string(large, 'x'));
+    conn.write(std::string(much, 'x'));
     return Action::none;
   };
   handler.close = [&](Conn& conn, std::error_code) {
@@ -57,7 +57,7 @@ TEST_CASE("a reset while a send is pending is reported once, with what was never
 TEST_CASE("a reset while a closing connection still flushes ends it at once") {
   RecordingHandler handler;
   handler.open = [](Conn& conn) {
-    conn.write(std::string(large, 'x'));
+    conn.write(std::string(much, 'x'));
     return Action::close;
   };
   TestServer server{handler};
@@ -76,7 +76,7 @@ TEST_CASE("a reset answers every write that waited, once, with closed") {
   TestServer server{handler};
   Client client{server.address(), 4096};
   const ConnRef ref = handler.first_ref();
-  const std::string piece(large / 4, 'x');
+  const std::string piece(much / 4, 'x');
   for (int index = 0; index < 4; ++index) {
     ref.write(piece, [&](std::error_code error) { handler.note(error ? "failed" : "sent"); });
   }

@@ -120,9 +120,11 @@ void DatagramCrowd::answer(Datagram& datagram) {
   const bool to_sender = choices_.draw(3) != 1;
   const std::uint16_t to = to_sender ? datagram.remote_address().port : draw_peer();
   const std::string bytes = fresh_bytes();
+  note(datagram.local_address().port, to, bytes);  // First: without memory for it nothing is sent.
   const std::error_code error =
       to_sender ? datagram.reply(bytes) : datagram.send_to(to_bytes(bytes), address_of(to));
   if (error) {
+    sent_.pop_back();
     if (error != std::errc::no_buffer_space && error != std::errc::not_enough_memory &&
         error != Error::closed) {
       violate("an answer was refused for no reason: " + error.message());
@@ -130,7 +132,6 @@ void DatagramCrowd::answer(Datagram& datagram) {
     return;
   }
   ++queued_;
-  note(datagram.local_address().port, to, bytes);
 }
 
 // ---- what they must see

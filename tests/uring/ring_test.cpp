@@ -19,8 +19,8 @@ using test::death_of;
 using test::ScriptKernel;
 
 // A ring on a scripted kernel, and the descriptor to post to it.
-struct Script {
-  explicit Script(unsigned sq_entries = 4, unsigned cq_entries = 8) {
+struct RingScript {
+  explicit RingScript(unsigned sq_entries = 4, unsigned cq_entries = 8) {
     REQUIRE_FALSE(ring.open(sq_entries, cq_entries, {}));
     fd = ring.fd();
     kernel.enters = 0;
@@ -63,7 +63,7 @@ std::vector<std::uint32_t> range(std::uint32_t first, std::uint32_t count) {
 }
 
 TEST_CASE("an SQE is cleared and carries its token") {
-  Script at;
+  RingScript at;
   for (int round = 0; round < 8; ++round) {  // Twice round the queue: each place is used again.
     io_uring_sqe& sqe = at.ring.next_sqe({Op::send, 5, 6});
     CHECK(Token::unpack(sqe.user_data) == Token{Op::send, 5, 6});
@@ -80,7 +80,7 @@ TEST_CASE("an SQE is cleared and carries its token") {
 }
 
 TEST_CASE("everything written goes out in one enter, in order") {
-  Script at;
+  RingScript at;
   for (std::uint32_t slot = 0; slot < 4; ++slot) at.write(slot);
   CHECK(at.ring.unsubmitted() == 4);
   CHECK(at.kernel.submitted.empty());
@@ -91,7 +91,7 @@ TEST_CASE("everything written goes out in one enter, in order") {
 }
 
 TEST_CASE("order is kept when the submission queue wraps around") {
-  Script at;
+  RingScript at;
   std::uint32_t next = 0;
   for (const std::uint32_t count : {3U, 3U, 4U, 1U, 4U, 2U}) {
     for (std::uint32_t index = 0; index < count; ++index) at.write(next + index);
@@ -102,7 +102,7 @@ TEST_CASE("order is kept when the submission queue wraps around") {
 }
 
 TEST_CASE("making room costs an enter only when the queue is full") {
-  Script at;
+  RingScript at;
   for (std::uint32_t slot = 0; slot < 4; ++slot) {
     CHECK(at.ring.make_room(1));
     at.write(slot);
@@ -115,7 +115,7 @@ TEST_CASE("making room costs an enter only when the queue is full") {
 }
 
 TEST_CASE("a pair that does not fit any more goes out together, after the rest") {
-  Script at;
+  RingScript at;
   for (std::uint32_t slot = 0; slot < 3; ++slot) at.write(slot);
   CHECK(at.ring.make_room(2));
   CHECK(at.submitted() == range(0, 3));
@@ -128,7 +128,7 @@ TEST_CASE("a pair that does not fit any more goes out together, after the rest")
 TEST_CASE("no room is no room while the kernel refuses, and nothing is lost") {
   for (const int refusal : {-EBUSY, -EAGAIN, -ENOMEM, -EINTR}) {
     INFO("refusal " << refusal);
-    Script at;
+    RingScript at;
     for (std::uint32_t slot = 0; slot < 4; ++slot) at.write(slot);
     at.kernel.enter_results = {refusal, refusal};
     CHECK_FALSE(at.ring.make_room(1));
@@ -143,7 +143,7 @@ TEST_CASE("no room is no room while the kernel refuses, and nothing is lost") {
 TEST_CASE("the normal ends of a wait lose no request") {
   for (const int result : {-ETIME, -EINTR, -EBUSY, -EAGAIN, -ENOMEM}) {
     INFO("result " << result);
-    Script at;
+    RingScript at;
     at.write(1);
     at.write(2);
     at.kernel.enter_results = {result};
@@ -157,7 +157,7 @@ TEST_CASE("the normal ends of a wait lose no request") {
 }
 
 TEST_CASE("completions are reaped also when the enter that brought them failed") {
-  Script at;
+  RingScript at;
   at.post_wakes(0, 3);
   at.kernel.enter_results = {-EBUSY};
   at.ring.submit_and_wait(1, 5);
@@ -166,7 +166,7 @@ TEST_CASE("completions are reaped also when the enter that brought them failed")
 
 TEST_CASE("an enter that fails in a way nobody foresaw is a bug") {
   CHECK_THAT(death_of([] {
-               Script at;
+               RingScript at;
                at.kernel.enter_results = {-EBADF};
                at.ring.submit_and_wait(1, 5);
              }),
@@ -174,14 +174,14 @@ TEST_CASE("an enter that fails in a way nobody foresaw is a bug") {
 }
 
 TEST_CASE("the timeout of a wait is passed on as it is") {
-  Script at;
+  RingScript at;
   at.ring.submit_and_wait(1, 12'345);
   at.ring.submit_and_wait(1, kernel::wait_forever);
   CHECK(at.kernel.waits == std::vector<std::int64_t>{12'345, -1});
 }
 
 TEST_CASE("completions come in order, also around the end of the queue") {
-  Script at;
+  RingScript at;
   std::uint32_t next = 0;
   for (const std::uint32_t count : {5U, 6U, 8U, 1U, 7U, 8U}) {
     at.post_wakes(next, count);
@@ -193,7 +193,7 @@ TEST_CASE("completions come in order, also around the end of the queue") {
 }
 
 TEST_CASE("a completion brings result, flags and buffer") {
-  Script at;
+  RingScript at;
   at.kernel.post(at.fd, {Op::wake, 3, 4}, -17,
                  IORING_CQE_F_BUFFER | IORING_CQE_F_MORE | 0xABCDU << IORING_CQE_BUFFER_SHIFT);
   at.kernel.post(at.fd, {Op::wake, 0, 0}, 18);
@@ -211,7 +211,7 @@ TEST_CASE("a completion brings result, flags and buffer") {
 }
 
 TEST_CASE("more completions than one batch holds come in the next ones") {
-  Script at{4, 1024};
+  RingScript at{4, 1024};
   at.post_wakes(0, 600);
   at.ring.submit_and_wait(0, 0);
   CHECK(at.reap() == range(0, 256));
@@ -221,7 +221,7 @@ TEST_CASE("more completions than one batch holds come in the next ones") {
 }
 
 TEST_CASE("a batch is a copy: the kernel may write over the queue meanwhile") {
-  Script at;
+  RingScript at;
   at.post_wakes(0, 8);
   at.ring.submit_and_wait(0, 0);
   const auto batch = at.ring.reap();
@@ -233,7 +233,7 @@ TEST_CASE("a batch is a copy: the kernel may write over the queue meanwhile") {
 }
 
 TEST_CASE("what overflows the queue is announced, kept, and comes in order") {
-  Script at;
+  RingScript at;
   at.post_wakes(0, 10);
   CHECK_FALSE(at.ring.has_overflow());
   at.ring.submit_and_wait(0, 0);
@@ -246,7 +246,7 @@ TEST_CASE("what overflows the queue is announced, kept, and comes in order") {
 }
 
 TEST_CASE("an operation is in flight from being written until its completion is reaped") {
-  Script at;
+  RingScript at;
   at.write(0);
   CHECK(at.ring.in_flight() == 1);
   at.ring.submit_and_wait(0, 0);
@@ -258,7 +258,7 @@ TEST_CASE("an operation is in flight from being written until its completion is 
 }
 
 TEST_CASE("a multishot operation is in flight until a completion says it is the last") {
-  Script at;
+  RingScript at;
   at.write(1, Op::accept);
   at.ring.submit_and_wait(0, 0);
   const test::Request request = at.kernel.take(Op::accept).value();
@@ -273,7 +273,7 @@ TEST_CASE("a multishot operation is in flight until a completion says it is the 
 }
 
 TEST_CASE("what other rings post answers no operation of ours") {
-  Script at;
+  RingScript at;
   at.write(0);
   at.ring.submit_and_wait(0, 0);
   for (const Op op : {Op::wake, Op::handoff, Op::handoff_end}) at.kernel.post(at.fd, {op, 0, 0}, 1);
@@ -284,7 +284,7 @@ TEST_CASE("what other rings post answers no operation of ours") {
 
 TEST_CASE("an operation that completes twice is a bug") {
   CHECK_THAT(death_of([] {
-               Script at;
+               RingScript at;
                at.write(0);
                at.ring.submit_and_wait(0, 0);
                const test::Request request = at.kernel.take(Op::event).value();
@@ -298,7 +298,7 @@ TEST_CASE("an operation that completes twice is a bug") {
 
 TEST_CASE("a completion without an operation is a bug") {
   CHECK_THAT(death_of([] {
-               Script at;
+               RingScript at;
                at.kernel.post(at.fd, {Op::none, 0, 0}, 0);
                at.ring.submit_and_wait(0, 0);
                static_cast<void>(at.ring.reap());
@@ -308,16 +308,16 @@ TEST_CASE("a completion without an operation is a bug") {
 
 TEST_CASE("an SQE without room, or in the name of another ring, is a bug") {
   CHECK_THAT(death_of([] {
-               Script at;
+               RingScript at;
                for (std::uint32_t slot = 0; slot < 5; ++slot) at.write(slot);
              }),
              contains("unsubmitted() < ring_.sq.ring_entries"));
-  CHECK_THAT(death_of([] { Script{}.write(0, Op::handoff); }), contains("!is_foreign(token.op)"));
-  CHECK_THAT(death_of([] { Script{}.write(0, Op::none); }), contains("token.op != Op::none"));
+  CHECK_THAT(death_of([] { RingScript{}.write(0, Op::handoff); }), contains("!is_foreign(token.op)"));
+  CHECK_THAT(death_of([] { RingScript{}.write(0, Op::none); }), contains("token.op != Op::none"));
 }
 
 TEST_CASE("closing ends the kernel's ring, once") {
-  Script at;
+  RingScript at;
   CHECK(at.ring.is_open());
   CHECK(at.kernel.rings_count() == 1);
   at.ring.close();

@@ -19,8 +19,8 @@ namespace ringwire::kernel::epoll {
 namespace {
 
 // Watches with a bell, and requests made by hand.
-struct Stage {
-  Stage() { REQUIRE(watches.open(bell.fd()) >= 0); }
+struct WatchStage {
+  WatchStage() { REQUIRE(watches.open(bell.fd()) >= 0); }
 
   int add(int fd, std::uint64_t user_data, std::uint8_t opcode = IORING_OP_RECV) {
     Task task;
@@ -45,35 +45,35 @@ struct Stage {
 };
 
 TEST_CASE("an operation is ready when its descriptor is, and not twice for one event", "[epoll]") {
-  Stage at;
+  WatchStage at;
   const Connected pair;
   REQUIRE(at.add(pair.ours.fd(), 1) == 0);
   CHECK(at.watches.wait(0) <= 1);  // Room to send: nobody waits for that.
   CHECK(at.ready().empty());
   pair.peer.send("x");
   CHECK(at.watches.wait(long_time) == 1);
-  CHECK(at.ready() == Stage::Ids{1});
+  CHECK(at.ready() == WatchStage::Ids{1});
   CHECK(at.watches.wait(0) == 0);
   CHECK(at.ready().empty());
 }
 
 TEST_CASE("an operation that comes after the event is told as well", "[epoll]") {
-  Stage at;
+  WatchStage at;
   const Connected pair;
   pair.peer.send("x");
   REQUIRE(at.add(pair.ours.fd(), 1) == 0);
   CHECK(at.watches.wait(long_time) == 1);
-  CHECK(at.ready() == Stage::Ids{1});
+  CHECK(at.ready() == WatchStage::Ids{1});
   at.watches.remove(*at.watches.find(1));
   REQUIRE(at.add(pair.ours.fd(), 2) == 0);  // Alone again: epoll is asked anew.
   CHECK(at.watches.wait(long_time) == 1);
-  CHECK(at.ready() == Stage::Ids{2});
+  CHECK(at.ready() == WatchStage::Ids{2});
   REQUIRE(at.add(pair.ours.fd(), 3) == 0);  // Beside the other: what is known is enough.
-  CHECK(at.ready() == Stage::Ids{3});
+  CHECK(at.ready() == WatchStage::Ids{3});
 }
 
 TEST_CASE("a descriptor that was closed and used again is watched anew", "[epoll]") {
-  Stage at;
+  WatchStage at;
   int fd = -1;
   for (std::uint64_t round = 1; round <= 3; ++round) {
     Connected pair;
@@ -86,14 +86,14 @@ TEST_CASE("a descriptor that was closed and used again is watched anew", "[epoll
     REQUIRE(at.add(fd, round) == 0);
     pair.peer.send("x");
     CHECK(at.watches.wait(long_time) == 1);
-    CHECK(at.ready() == Stage::Ids{round});
+    CHECK(at.ready() == WatchStage::Ids{round});
     at.watches.remove(*at.watches.find(round));
     ::close(fd);
   }
 }
 
 TEST_CASE("what waits on a descriptor that is closed hears nothing of its next owner", "[epoll]") {
-  Stage at;
+  WatchStage at;
   Connected first;
   const int fd = first.ours.fd();
   REQUIRE(at.add(fd, 1) == 0);
@@ -107,24 +107,24 @@ TEST_CASE("what waits on a descriptor that is closed hears nothing of its next o
   REQUIRE(at.add(fd, 2) == 0);
   second.peer.send("x");
   CHECK(at.watches.wait(long_time) >= 1);
-  CHECK(at.ready() == Stage::Ids{2});
+  CHECK(at.ready() == WatchStage::Ids{2});
   CHECK(at.watches.first() == at.watches.find(1));
   at.watches.remove(*at.watches.first());
   CHECK(at.watches.find(1) == nullptr);
 }
 
 TEST_CASE("what cannot be watched is said at once, and files are always ready", "[epoll]") {
-  Stage at;
+  WatchStage at;
   CHECK(at.add(-1, 1) == -EBADF);
   CHECK(at.add(999, 1) == -EBADF);
   CHECK(at.watches.first() == nullptr);
   const Socket file{::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)};
   REQUIRE(at.add(file.fd(), 2, IORING_OP_READ) == 0);
-  CHECK(at.ready() == Stage::Ids{2});
+  CHECK(at.ready() == WatchStage::Ids{2});
 }
 
 TEST_CASE("operations are found by user_data, by descriptor, and in the order they came", "[epoll]") {
-  Stage at;
+  WatchStage at;
   const Connected one;
   const Connected two;
   REQUIRE(at.add(one.ours.fd(), 11) == 0);
@@ -142,7 +142,7 @@ TEST_CASE("operations are found by user_data, by descriptor, and in the order th
 }
 
 TEST_CASE("a wait is never shorter than its timeout", "[epoll]") {
-  Stage at;
+  WatchStage at;
   Epoll kernel;
   for (const std::int64_t timeout : {1'500'000, 300'000, 1}) {
     const Nanoseconds before = kernel.now();
@@ -166,7 +166,7 @@ bool deny_pwait2(unsigned error) {
 
 TEST_CASE("where waits cannot be told in nanoseconds, they are rounded up", "[epoll]") {
   for (const int error : {ENOSYS, EPERM}) {
-    Stage at;
+    WatchStage at;
     bool denied = false;
     int events = -1;
     Nanoseconds took = 0;
@@ -184,7 +184,7 @@ TEST_CASE("where waits cannot be told in nanoseconds, they are rounded up", "[ep
 }
 
 TEST_CASE("the bell ends a wait and concerns nobody, however often it was rung", "[epoll]") {
-  Stage at;
+  WatchStage at;
   for (int count = 0; count < 3; ++count) {
     ::eventfd_write(at.bell.fd(), 1);
     CHECK(at.watches.wait(long_time) == 1);

@@ -14,19 +14,19 @@ using test::Cqes;
 using test::SimFixture;
 using test::SimRing;
 
-constexpr std::uint64_t recv_data = 1;
-constexpr std::uint64_t send_data = 2;
+constexpr std::uint64_t doomed_recv = 1;
+constexpr std::uint64_t doomed_send = 2;
 constexpr std::uint64_t cancel_data = 3;
 
 // A connection with a receive that waits for bytes.
 struct CancelStage : SimFixture {
   CancelStage() : fd{accept()} {
-    uring::prep_recv_multishot(ring.sqe(recv_data), fd, 0, false);
+    uring::prep_recv_multishot(ring.sqe(doomed_recv), fd, 0, false);
     ring.enter();
   }
 
   void arm_send(std::string_view text) {
-    uring::prep_send(ring.sqe(send_data), fd, to_bytes(text));
+    uring::prep_send(ring.sqe(doomed_send), fd, to_bytes(text));
     ring.enter();
   }
   Cqes cancel() {
@@ -42,7 +42,7 @@ TEST_CASE("a cancel ends its target at once, which answers first, or second when
   for (const bool reordered : {false, true}) {
     CancelStage at;
     at.always(Fault::cancel_reordered, reordered);
-    const Cqe target{recv_data, -ECANCELED};
+    const Cqe target{doomed_recv, -ECANCELED};
     const Cqe cancel{cancel_data, 1};
     CHECK(at.cancel() == (reordered ? Cqes{cancel, target} : Cqes{target, cancel}));
     CHECK(at.kernel.operations_count() == 0);
@@ -52,9 +52,9 @@ TEST_CASE("a cancel ends its target at once, which answers first, or second when
 TEST_CASE("a cancel by user_data finds one operation, and answers 0", "[cancel]") {
   CancelStage at;
   at.arm_send("x");
-  uring::prep_cancel(at.ring.sqe(cancel_data), recv_data);
+  uring::prep_cancel(at.ring.sqe(cancel_data), doomed_recv);
   at.ring.enter();
-  CHECK(at.ring.reap() == Cqes{{recv_data, -ECANCELED}, {cancel_data, 0}});
+  CHECK(at.ring.reap() == Cqes{{doomed_recv, -ECANCELED}, {cancel_data, 0}});
   CHECK(at.kernel.operations_count() == 1);
 }
 
@@ -73,7 +73,7 @@ TEST_CASE("a cancel by descriptor finds all on it, and only those", "[cancel]") 
   at.arm_send("x");
   uring::prep_accept_multishot(at.ring.sqe(9), at.listener);
   at.ring.enter();
-  CHECK(at.cancel() == Cqes{{recv_data, -ECANCELED}, {send_data, -ECANCELED}, {cancel_data, 2}});
+  CHECK(at.cancel() == Cqes{{doomed_recv, -ECANCELED}, {doomed_send, -ECANCELED}, {cancel_data, 2}});
   CHECK(at.kernel.describe_all().starts_with("ACCEPT"));
 }
 
@@ -85,7 +85,7 @@ TEST_CASE("a cancel of everything stays in its ring", "[cancel]") {
   other.enter();
   uring::prep_cancel_all(at.ring.sqe(cancel_data));
   at.ring.enter();
-  CHECK(at.ring.reap() == Cqes{{recv_data, -ECANCELED}, {cancel_data, 1}});
+  CHECK(at.ring.reap() == Cqes{{doomed_recv, -ECANCELED}, {cancel_data, 1}});
   CHECK(other.reap().empty());
   CHECK(at.kernel.operations_count() == 1);
 }
@@ -94,19 +94,19 @@ TEST_CASE("a send that has begun and is cancelled answers what it has done", "[c
   SimFixture at;
   at.kernel.set_stream_capacity(4);
   const int fd = at.accept();
-  uring::prep_send(at.ring.sqe(send_data), fd, to_bytes("0123456789"));
+  uring::prep_send(at.ring.sqe(doomed_send), fd, to_bytes("0123456789"));
   at.ring.enter();
   at.attempt_all();
   uring::prep_cancel_fd(at.ring.sqe(cancel_data), fd);
   at.ring.enter();
-  CHECK(at.ring.reap() == Cqes{{send_data, 4}, {cancel_data, 1}});
+  CHECK(at.ring.reap() == Cqes{{doomed_send, 4}, {cancel_data, 1}});
 }
 
 TEST_CASE("a cancel that comes late answers EALREADY, and its target ends one way or the other", "[cancel]") {
   for (const bool does_its_work : {false, true}) {
     CancelStage at;
     at.always(Fault::cancel_late);
-    uring::prep_cancel(at.ring.sqe(cancel_data), recv_data);
+    uring::prep_cancel(at.ring.sqe(cancel_data), doomed_recv);
     at.ring.enter();
     CHECK(at.ring.reap() == Cqes{{cancel_data, -EALREADY}});
     CHECK(at.kernel.describe_all().ends_with("(cancelled)"));
@@ -126,7 +126,7 @@ TEST_CASE("a cancel that misses answers 0, and the target completes all the same
   CancelStage at;
   at.always(Fault::cancel_missed);
   at.send("x");
-  uring::prep_cancel(at.ring.sqe(cancel_data), recv_data);
+  uring::prep_cancel(at.ring.sqe(cancel_data), doomed_recv);
   at.ring.enter();
   CHECK(at.ring.reap() == Cqes{{cancel_data, 0}});
   at.choices.answer = 1;
@@ -143,21 +143,21 @@ TEST_CASE("an operation is cancelled once: a second cancel does not find it", "[
   CHECK(at.cancel() == Cqes{{cancel_data, 1}});
   CHECK(at.cancel() == Cqes{{cancel_data, 0}});
   at.attempt_all();
-  CHECK(at.ring.reap() == Cqes{{recv_data, -ECANCELED}});
+  CHECK(at.ring.reap() == Cqes{{doomed_recv, -ECANCELED}});
 }
 
 TEST_CASE("a late send that finds no room for its rest ends with what has left", "[cancel]") {
   SimFixture at;
   at.kernel.set_stream_capacity(4);
   const int fd = at.accept();
-  uring::prep_send(at.ring.sqe(send_data), fd, to_bytes("0123456789"));
+  uring::prep_send(at.ring.sqe(doomed_send), fd, to_bytes("0123456789"));
   at.ring.enter();
   at.always(Fault::cancel_late);
   uring::prep_cancel_fd(at.ring.sqe(cancel_data), fd);
   at.ring.enter();
   at.choices.answer = 1;
   at.attempt_all();
-  CHECK(at.ring.reap() == Cqes{{cancel_data, 1}, {send_data, 4}});
+  CHECK(at.ring.reap() == Cqes{{cancel_data, 1}, {doomed_send, 4}});
 }
 
 TEST_CASE("with a close linked to the cancel the descriptor is closed in both orders, and FIN goes out",
@@ -170,7 +170,7 @@ TEST_CASE("with a close linked to the cancel the descriptor is closed in both or
     uring::link_hard(cancel);
     uring::prep_close(at.ring.sqe(4), at.fd);
     at.ring.enter();
-    const Cqe target{recv_data, -ECANCELED};
+    const Cqe target{doomed_recv, -ECANCELED};
     CHECK(at.ring.reap() ==
           (reordered ? Cqes{{cancel_data, 1}, {4, 0}, target} : Cqes{target, {cancel_data, 1}, {4, 0}}));
     CHECK(at.kernel.files().find(at.fd) == nullptr);
