@@ -41,7 +41,7 @@ struct Stopping {
   ringwire::loop::Loop loop{{kernel, notebook, options, log, owner}, 0, true};
 };
 
-constexpr ringwire::kernel::Nanoseconds ms = 1'000'000;
+constexpr ringwire::kernel::Nanoseconds msec = 1'000'000;
 
 // A loop with so many connections, from descriptor 20 on, whose handler lets them stay, and which is asked to
 // stop: all told within `spread`, all gone after `deadline`.
@@ -172,19 +172,19 @@ TEST_CASE("a loop that drains is woken by every letter, also through an eventfd"
 }
 
 TEST_CASE("a drain tells its connections one after the other, evenly", "[stop]") {
-  Draining at{4, 400 * ms, 10'000 * ms};
+  Draining at{4, 400 * msec, 10'000 * msec};
   CHECK(at.told_after(0) == 1);
-  CHECK(at.told_after(99 * ms) == 1);
-  CHECK(at.told_after(101 * ms) == 2);
-  CHECK(at.told_after(199 * ms) == 2);
-  CHECK(at.told_after(201 * ms) == 3);
-  CHECK(at.told_after(299 * ms) == 3);
-  CHECK(at.told_after(301 * ms) == 4);
-  CHECK(at.told_after(1'000 * ms) == 4);
+  CHECK(at.told_after(99 * msec) == 1);
+  CHECK(at.told_after(101 * msec) == 2);
+  CHECK(at.told_after(199 * msec) == 2);
+  CHECK(at.told_after(201 * msec) == 3);
+  CHECK(at.told_after(299 * msec) == 3);
+  CHECK(at.told_after(301 * msec) == 4);
+  CHECK(at.told_after(1'000 * msec) == 4);
 }
 
 TEST_CASE("a connection whose turn has not come is served as before", "[stop]") {
-  Draining at{2, 400 * ms, 10'000 * ms};
+  Draining at{2, 400 * msec, 10'000 * msec};
   REQUIRE(at.kernel.receive(at.receives[1], "still here"));
   at.lap();
   CHECK(at.notebook.events.back() == "traffic:still here");
@@ -192,44 +192,44 @@ TEST_CASE("a connection whose turn has not come is served as before", "[stop]") 
 }
 
 TEST_CASE("the turns of those who left are shared by those who stay", "[stop]") {
-  Draining at{5, 400 * ms, 10'000 * ms};
+  Draining at{5, 400 * msec, 10'000 * msec};
   at.kernel.complete(at.receives[3], -ECONNRESET);
   at.kernel.complete(at.receives[4], -ECONNRESET);
   at.lap();
   while (const auto close = at.kernel.take(Op::close)) at.kernel.complete(*close, 0);
   at.lap();
   CHECK(at.loop.connections_count() == 3);
-  CHECK(at.told_after(79 * ms) == 1);
-  CHECK(at.told_after(81 * ms) == 2);
-  CHECK(at.told_after(239 * ms) == 2);  // Two were left for 320 ms.
-  CHECK(at.told_after(241 * ms) == 3);
+  CHECK(at.told_after(79 * msec) == 1);
+  CHECK(at.told_after(81 * msec) == 2);
+  CHECK(at.told_after(239 * msec) == 2);  // Two were left for 320 ms.
+  CHECK(at.told_after(241 * msec) == 3);
   CHECK(at.loop.drained().closed == 2);
 }
 
 TEST_CASE("who comes in during a drain is told at once, and takes nobody's turn", "[stop]") {
-  Draining at{2, 400 * ms, 10'000 * ms};
+  Draining at{2, 400 * msec, 10'000 * msec};
   at.kernel.complete(*at.accept, 30, IORING_CQE_F_MORE);
-  CHECK(at.told_after(10 * ms) == 2);
-  CHECK(at.told_after(199 * ms) == 2);
-  CHECK(at.told_after(201 * ms) == 3);
+  CHECK(at.told_after(10 * msec) == 2);
+  CHECK(at.told_after(199 * msec) == 2);
+  CHECK(at.told_after(201 * msec) == 3);
   at.stop();
   CHECK(at.count("drain") == 3);
 }
 
 TEST_CASE("a shorter plan hastens a drain, a longer one does not delay it", "[stop]") {
-  Draining at{3, 300 * ms, 10'000 * ms};
-  at.loop.plan_drain({at.began + 9'000 * ms, at.began + 90'000 * ms});
-  CHECK(at.told_after(101 * ms) == 2);
-  at.loop.plan_drain({at.kernel.time, at.kernel.time + 50 * ms});
-  CHECK(at.told_after(101 * ms) == 3);
+  Draining at{3, 300 * msec, 10'000 * msec};
+  at.loop.plan_drain({at.began + 9'000 * msec, at.began + 90'000 * msec});
+  CHECK(at.told_after(101 * msec) == 2);
+  at.loop.plan_drain({at.kernel.time, at.kernel.time + 50 * msec});
+  CHECK(at.told_after(101 * msec) == 3);
   CHECK_FALSE(at.kernel.take(Op::close));
-  CHECK(at.told_after(152 * ms) == 3);
+  CHECK(at.told_after(152 * msec) == 3);
   CHECK(at.kernel.take(Op::close));
 }
 
 TEST_CASE("a lap that comes too late tells everybody before it cuts them off", "[stop]") {
-  Draining at{3, 100 * ms, 100 * ms};
-  CHECK(at.told_after(500 * ms) == 3);
+  Draining at{3, 100 * msec, 100 * msec};
+  CHECK(at.told_after(500 * msec) == 3);
   CHECK(at.kernel.take(Op::close));
   at.stop();
   CHECK(at.count("close:" + make_error_code(Error::engine_stopped).message()) == 3);
@@ -238,7 +238,7 @@ TEST_CASE("a lap that comes too late tells everybody before it cuts them off", "
 }
 
 TEST_CASE("who has left before the deadline was not cut off", "[stop]") {
-  Draining at{2, 0, 100 * ms};
+  Draining at{2, 0, 100 * msec};
   CHECK(at.count("drain") == 2);
   at.kernel.complete(at.receives[0], -ECONNRESET);
   at.lap();

@@ -8,7 +8,7 @@
 namespace ringwire::sim {
 namespace {
 
-struct Stage {
+struct DatagramStage {
   void carry_all() {
     while (kernel.datagrams().in_flight() > 0) kernel.datagrams().carry(choices, kernel.faults());
   }
@@ -20,13 +20,13 @@ struct Stage {
 };
 
 TEST_CASE("peers have ports of their own, and without anything to do they cannot move", "[peer]") {
-  const Stage at;
+  const DatagramStage at;
   CHECK(at.first.port() != at.second.port());
   CHECK_FALSE(at.first.can_move());
 }
 
 TEST_CASE("a peer sends one datagram a move, and takes all that have come", "[peer]") {
-  Stage at;
+  DatagramStage at;
   at.first.send(at.second.port(), "one");
   at.first.send(at.second.port(), "two");
   at.first.move();
@@ -42,7 +42,7 @@ TEST_CASE("a peer sends one datagram a move, and takes all that have come", "[pe
 }
 
 TEST_CASE("a peer waits while too much of his is on the way", "[peer]") {
-  Stage at;
+  DatagramStage at;
   at.kernel.datagrams().set_flight_max(1);
   at.first.send(at.second.port(), "one");
   at.first.send(at.second.port(), "two");
@@ -53,7 +53,7 @@ TEST_CASE("a peer waits while too much of his is on the way", "[peer]") {
 }
 
 TEST_CASE("who has left gets nothing and does nothing", "[peer]") {
-  Stage at;
+  DatagramStage at;
   at.second.send(at.first.port(), "never sent");
   at.second.leave();
   CHECK(at.second.is_gone());

@@ -22,8 +22,9 @@ using kernel::sim::Stream;
 constexpr std::size_t everything = 1000;
 
 // A client (side 0) and the engine's end, played by hand.
-struct Stage {
-  explicit Stage(std::size_t capacity = 100) : stream{std::make_shared<Stream>(capacity)}, peer{stream, 0} {}
+struct PeerStage {
+  explicit PeerStage(std::size_t capacity = 100)
+      : stream{std::make_shared<Stream>(capacity)}, peer{stream, 0} {}
 
   void move() { peer.move(choices, true); }
   void send(std::string_view text) {
@@ -45,7 +46,7 @@ struct Stage {
 };
 
 TEST_CASE("a client with nothing to do cannot move", "[peer]") {
-  const Stage at;
+  const PeerStage at;
   CHECK_FALSE(at.peer.can_move());
   CHECK_FALSE(at.peer.is_gone());
   CHECK_FALSE(at.peer.was_refused());
@@ -60,7 +61,7 @@ TEST_CASE("a client that was refused is gone from the beginning", "[peer]") {
 }
 
 TEST_CASE("a client sends as much as there is room for, and goes on when there is more", "[peer]") {
-  Stage at{4};
+  PeerStage at{4};
   at.peer.send("hello ");
   at.peer.send("world");
   CHECK(at.peer.can_move());
@@ -78,7 +79,7 @@ TEST_CASE("a client sends as much as there is room for, and goes on when there i
 
 TEST_CASE("a client that does not move plainly sends in pieces of its own", "[peer]") {
   SeededChoices choices{5};
-  Stage at;
+  PeerStage at;
   at.peer.send("hello world");
   unsigned moves = 0;
   for (; at.peer.can_move(); ++moves) at.peer.move(choices, false);
@@ -87,7 +88,7 @@ TEST_CASE("a client that does not move plainly sends in pieces of its own", "[pe
 }
 
 TEST_CASE("a client finishes behind its last byte, and goes on receiving", "[peer]") {
-  Stage at;
+  PeerStage at;
   at.peer.finish();
   at.peer.send("last");
   CHECK(at.peer.is_finishing());
@@ -101,7 +102,7 @@ TEST_CASE("a client finishes behind its last byte, and goes on receiving", "[pee
 }
 
 TEST_CASE("a client closes when both directions have ended, and not before", "[peer]") {
-  Stage at;
+  PeerStage at;
   at.send("all");
   CHECK(at.stream->shut_write(1) == 0);
   at.stream->deliver(1, everything, true);
@@ -117,7 +118,7 @@ TEST_CASE("a client closes when both directions have ended, and not before", "[p
 }
 
 TEST_CASE("a client that does not read sees nothing until it does", "[peer]") {
-  Stage at;
+  PeerStage at;
   at.peer.set_reading(false);
   at.send("patience");
   CHECK_FALSE(at.peer.can_move());
@@ -128,7 +129,7 @@ TEST_CASE("a client that does not read sees nothing until it does", "[peer]") {
 }
 
 TEST_CASE("a client that resets is gone at once, and does so once", "[peer]") {
-  Stage at;
+  PeerStage at;
   at.peer.reset();
   at.peer.reset();
   CHECK(at.peer.is_gone());
@@ -137,7 +138,7 @@ TEST_CASE("a client that resets is gone at once, and does so once", "[peer]") {
 }
 
 TEST_CASE("a client that is reset keeps what it got, knows why, and is gone", "[peer]") {
-  Stage at;
+  PeerStage at;
   at.send("some");
   at.stream->close(1, true);
   at.stream->deliver(1, everything, true);
@@ -150,7 +151,7 @@ TEST_CASE("a client that is reset keeps what it got, knows why, and is gone", "[
 }
 
 TEST_CASE("a client whose send took the error of a reset does not take the end for a FIN", "[peer]") {
-  Stage at;
+  PeerStage at;
   at.stream->close(1, true);
   at.stream->deliver(1, everything, true);
   CHECK(at.stream->send(0, to_bytes("x")) == -ECONNRESET);
@@ -160,7 +161,7 @@ TEST_CASE("a client whose send took the error of a reset does not take the end f
 }
 
 TEST_CASE("a client that only writes finds the reset by writing", "[peer]") {
-  Stage at;
+  PeerStage at;
   at.peer.set_reading(false);
   at.stream->close(1, true);
   at.stream->deliver(1, everything, true);
@@ -172,7 +173,7 @@ TEST_CASE("a client that only writes finds the reset by writing", "[peer]") {
 }
 
 TEST_CASE("a client has the port of its end", "[peer]") {
-  const Stage at;
+  const PeerStage at;
   at.stream->names = {kernel::sim::loopback_name(1234), kernel::sim::loopback_name(9000)};
   CHECK(at.peer.port() == 1234);
 }
