@@ -40,6 +40,7 @@ Client* Loop::adopt(int fd, conn::Origin origin, const Arrival& arrival) noexcep
     return nullptr;
   }
   client->pass = arrival.pass;
+  ++(origin == conn::Origin::accepted ? shared_.metrics.accepted : shared_.metrics.connected);
 
   // A peer that has gone already makes these fail; the first receive tells.
   if (arrival.is_tcp && with_.options.tcp_no_delay)
@@ -66,7 +67,7 @@ void Loop::enroll(int fd, bool is_tcp, Connected done) noexcept {
 void Loop::refuse(int fd, conn::Origin origin, const Arrival& arrival) noexcept {
   net::close_with_reset(with_.kernel, fd);
   if (origin == conn::Origin::accepted) {
-    ++refused_;
+    ++shared_.metrics.refused;
     ++accepted_closed_;
     if (with_.admission != nullptr) with_.admission->leave(arrival.pass);
   }
