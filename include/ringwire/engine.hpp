@@ -7,6 +7,7 @@
 #include <ringwire/connect.hpp>
 #include <ringwire/datagram.hpp>
 #include <ringwire/loop_ref.hpp>
+#include <ringwire/metrics.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -16,18 +17,6 @@
 #include <vector>
 
 namespace ringwire {
-
-/// Datagrams since the start, on all loops.
-struct DatagramCounts {
-  /// Received, truncated ones included.
-  std::uint64_t received = 0;
-  /// Of those, longer than `Options::datagram_size_max`.
-  std::uint64_t truncated = 0;
-  /// Taken by the kernel.
-  std::uint64_t sent = 0;
-  /// Queued, and refused by the kernel or dropped at the end.
-  std::uint64_t failed = 0;
-};
 
 /// How an engine drains. Times count from the call.
 struct DrainOptions {
@@ -106,6 +95,15 @@ class Engine {
 
   /// How many datagrams came and went. A snapshot.
   [[nodiscard]] DatagramCounts datagrams() const noexcept;
+
+  /// What every loop holds and has done, since the start. No lock is taken and no loop held up.
+  ///
+  /// A loop shows its numbers at the end of each lap, before it sleeps; they are read one after the other, so
+  /// each is true, and two of them may be of different laps. In `on_shutdown` all are complete. Throws only
+  /// std::bad_alloc.
+  ///
+  /// Example: `const auto text = ringwire::to_prometheus(engine.metrics());`
+  [[nodiscard]] Metrics metrics() const;
 
   /// Stops gently: no more accepts (clients that were in a backlog still come in), no more connects;
   /// `on_drain` for each connection, spread over time, at once for those that come in later; flush and close;

@@ -17,6 +17,7 @@
 #include <ringwire/handler.hpp>
 #include <ringwire/log.hpp>
 #include <ringwire/loop_ref.hpp>
+#include <ringwire/metrics.hpp>
 #include <ringwire/options.hpp>
 #include <ringwire/run.hpp>
 #include <ringwire/timer_ref.hpp>

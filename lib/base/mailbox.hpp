@@ -43,13 +43,15 @@ class Mailbox {
     if (closed_) return Posted::closed;
     if (waiting_.size() >= max_ && !beyond_max) return Posted::full;
     waiting_.push_back(std::move(mail));
-    if (waiting_.size() > 1) return Posted::queued;
-    has_mail_.store(true, std::memory_order_release);
-    return Posted::first;
+    size_.store(waiting_.size(), std::memory_order_release);
+    return waiting_.size() > 1 ? Posted::queued : Posted::first;
   }
 
   /// True when there is mail. Any thread, without a lock; a post that has just returned is seen.
-  [[nodiscard]] bool has_mail() const noexcept { return has_mail_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool has_mail() const noexcept { return size() != 0; }
+
+  /// Letters that wait. The same.
+  [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
 
   /// Moves all mail into `out`, which must be empty and whose memory is kept for the next letters. Reader
   /// only.
@@ -57,7 +59,7 @@ class Mailbox {
     RINGWIRE_ASSERT(out.empty(), "{} letters were not read", out.size());
     const std::lock_guard lock(mutex_);
     waiting_.swap(out);
-    has_mail_.store(false, std::memory_order_release);
+    size_.store(0, std::memory_order_release);
   }
 
   /// The last `take`: every later post answers `closed`. Reader only; twice is harmless.
@@ -66,15 +68,15 @@ class Mailbox {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     waiting_.swap(rest);
-    has_mail_.store(false, std::memory_order_release);
+    size_.store(0, std::memory_order_release);
   }
 
  private:
   const std::size_t max_;
   std::mutex mutex_;
-  std::vector<T> waiting_;  // Under mutex_.
-  bool closed_ = false;     // Under mutex_.
-  std::atomic<bool> has_mail_{false};
+  std::vector<T> waiting_;            // Under mutex_.
+  bool closed_ = false;               // Under mutex_.
+  std::atomic<std::size_t> size_{0};  // Written under mutex_.
 };
 
 }  // namespace ringwire::base

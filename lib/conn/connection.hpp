@@ -180,6 +180,7 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   void take_bytes(std::uint16_t bid, std::size_t size) noexcept;
   void note_eof() noexcept;
   void fail_without_memory() noexcept;
+  void count_sent(std::uint32_t size) noexcept;
   void judge_eof(bool sent_short) noexcept;
   [[nodiscard]] bool is_inbound_full() const noexcept;
   [[nodiscard]] bool fits(std::size_t size) noexcept;

@@ -55,6 +55,7 @@ void Connection::on_recv(const uring::Completion& done) noexcept {
   if (done.has_buffer()) shared_.pool.take(done.bid());
   if (done.res > 0) {
     RINGWIRE_ASSERT(done.has_buffer());
+    shared_.metrics.received_bytes += static_cast<std::uint32_t>(done.res);
     return take_bytes(done.bid(), static_cast<std::size_t>(done.res));
   }
   if (done.has_buffer()) shared_.pool.give_back(done.bid());
@@ -64,6 +65,7 @@ void Connection::on_recv(const uring::Completion& done) noexcept {
       return note_eof();
     case ENOBUFS:
       recv_starved_ = true;  // Nothing is lost: the bytes wait in the socket.
+      ++shared_.metrics.recv_starved;
       return;
     case ECANCELED:  // By `arm_pause`, or by the close.
     case EAGAIN:

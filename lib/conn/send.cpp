@@ -64,6 +64,7 @@ void Connection::on_send(const uring::Completion& done) noexcept {
     return fail(base::to_error(done.res == -EPIPE ? -ECONNRESET : done.res));
   }
 
+  count_sent(static_cast<std::uint32_t>(done.res));
   // A send in full that was short is no failure yet; the rest goes out with the next one, which tells why.
   judge_eof(send_in_full_ && static_cast<std::uint32_t>(done.res) < send_size_);
   active_at_ = shared_.now;
@@ -77,6 +78,13 @@ void Connection::on_send(const uring::Completion& done) noexcept {
       mark_news();
     }
   }
+}
+
+void Connection::count_sent(std::uint32_t size) noexcept {
+  LoopMetrics& metrics = shared_.metrics;
+  ++metrics.sends;
+  metrics.sent_bytes += size;
+  if (size < send_size_) ++metrics.short_sends;
 }
 
 void Connection::judge_eof(bool sent_short) noexcept {

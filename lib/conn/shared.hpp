@@ -4,6 +4,7 @@
 #pragma once
 
 #include <ringwire/loop_ref.hpp>
+#include <ringwire/metrics.hpp>
 #include <ringwire/options.hpp>
 
 #include "lib/base/chunks.hpp"
@@ -37,6 +38,7 @@ struct Shared {
   DueList due;
   NewsList news;
   BudgetShare budget{};
+  LoopMetrics metrics{};  // Counted by whoever sees it happen; shown to other threads by the loop.
 };
 
 }  // namespace ringwire::conn

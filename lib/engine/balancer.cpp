@@ -87,6 +87,7 @@ bool Balancer::lap() {
   reap();
   if (stop_requested_.load(std::memory_order_acquire) && !stopping_) begin_stop();
   flush();
+  accept_pauses_.store(entrance_.pauses_count(), std::memory_order_relaxed);
   return !(ended_ && undelivered_.empty() && refused_.empty() && ring_.in_flight() == 0);
 }
 

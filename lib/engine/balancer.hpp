@@ -57,6 +57,11 @@ class Balancer {
     return turned_away_.load(std::memory_order_relaxed);
   }
 
+  /// Times it stopped accepting for want of descriptors or memory. Any thread.
+  [[nodiscard]] std::uint64_t accept_pauses() const noexcept {
+    return accept_pauses_.load(std::memory_order_relaxed);
+  }
+
   /// Asks it to stop: close the listeners, deliver what was accepted, tell the loops. Any thread.
   void request_stop() noexcept;
 
@@ -103,7 +108,8 @@ class Balancer {
   bool event_due_ = false;
   bool queue_full_ = false;  // This lap's flush could not write all it wanted: the next lap does not wait.
   std::array<std::byte, 8> event_bytes_{};
-  std::atomic<std::size_t> turned_away_{0};  // Written by its thread, read by all.
+  std::atomic<std::size_t> turned_away_{0};      // Written by its thread, read by all …
+  std::atomic<std::uint64_t> accept_pauses_{0};  // … as is this.
   bool stopping_ = false;
   bool ended_ = false;  // The loops' last messages are written.
   std::atomic<bool> stop_requested_{false};

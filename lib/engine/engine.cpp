@@ -86,6 +86,18 @@ DatagramCounts Engine::datagrams() const noexcept {
   return sum;
 }
 
+Metrics Engine::metrics() const {
+  Metrics metrics;
+  metrics.loops.reserve(loops_count());
+  for (const auto& loop : self(*this).loops_) metrics.loops.push_back(loop->metrics());
+  if (const auto& admission = self(*this).admission_) metrics.door.refused += admission->refused_count();
+  if (const auto& balancer = self(*this).balancer_) {
+    metrics.door.refused += balancer->refused_count();
+    metrics.door.accept_pauses = balancer->accept_pauses();
+  }
+  return metrics;
+}
+
 std::error_code Engine::drain(const DrainOptions& options) {
   if (options.deadline.count() < 0 || options.spread.count() < 0) {
     return std::make_error_code(std::errc::invalid_argument);

@@ -49,6 +49,7 @@ int Acceptor::on_accept(const uring::Completion& done, kernel::Nanoseconds now) 
       // moment. A listener that closes does not try again, and nobody may wait for it.
       if (closing_) break;
       pause_.begin(now);
+      ++pauses_count_;
       log_.debug("accept paused for {} ms: {}", (pause_.until() - now) / 1'000'000,
                  base::to_error(done.res).message());
       break;

@@ -81,6 +81,8 @@ class Acceptor {
   /// Arms what is due, the close or, if it may, the accept. False when the ring had no room: it is still due.
   [[nodiscard]] bool flush(uring::Ring& ring, kernel::Nanoseconds now, bool may_accept) noexcept;
 
+  /// Pauses so far.
+  [[nodiscard]] std::uint64_t pauses_count() const noexcept { return pauses_count_; }
   /// When a pause ends; 0 when there is none.
   [[nodiscard]] kernel::Nanoseconds resume_at() const noexcept { return pause_.until(); }
 
@@ -99,7 +101,8 @@ class Acceptor {
   bool close_armed_ = false;
   bool closing_ = false;
   bool broken_ = false;  // accept(2) said that it will never work.
-  Pause pause_;          // Accept ran out of descriptors or memory.
+  std::uint64_t pauses_count_ = 0;
+  Pause pause_;  // Accept ran out of descriptors or memory.
 };
 
 }  // namespace ringwire::loop

@@ -90,6 +90,12 @@ kernel::Nanoseconds Entrance::first_resume() const noexcept {
   return first_resume_of(acceptors_);
 }
 
+std::uint64_t Entrance::pauses_count() const noexcept {
+  std::uint64_t count = 0;
+  for (const Acceptor& acceptor : acceptors_) count += acceptor.pauses_count();
+  return count;
+}
+
 void Entrance::begin_close() noexcept {
   RINGWIRE_ASSERT(!closing_);
   closing_ = true;

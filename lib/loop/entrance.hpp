@@ -49,6 +49,9 @@ class Entrance {
   /// When the first pause ends; UINT64_MAX when none pauses.
   [[nodiscard]] kernel::Nanoseconds first_resume() const noexcept;
 
+  /// Pauses so far, of all listeners.
+  [[nodiscard]] std::uint64_t pauses_count() const noexcept;
+
   /// Decides to stop listening. Who waits for room comes in all the same.
   void begin_close() noexcept;
   /// Are all closed, and nobody waits?

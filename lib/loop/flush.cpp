@@ -73,10 +73,12 @@ void Loop::release() noexcept {
     wheel_.cancel(client.timer);
     leave(client);
     count_drained(client);
+    ++count_of(shared_.metrics.closes, client.reason());
     connections_.release(client.slot());
   }
   shared_.budget.publish(shared_.chunks.lent());  // Here, because what just died has given its memory back.
-  publish_counts();
+  count_lap();
+  publish_counts();  // Before the loop sleeps.
 }
 
 }  // namespace ringwire::loop

@@ -81,6 +81,7 @@ std::error_code Loop::open() {
   mailbox_->open(ring_.fd(), event_fd_);
   if (options.ticker && (index_ == 0 || options.ticker_per_loop)) wheel_.arm(tick_timer_, shared_.now);
   flush();  // A lap begins by waiting: what it waits for must be armed.
+  publish_counts();
   return {};
 }
 
@@ -113,6 +114,7 @@ void Loop::close() noexcept {
   datagrams_.close(with_.kernel);
   answer_datagrams();
   if (event_fd_ >= 0) with_.kernel.close(std::exchange(event_fd_, -1));
+  publish_counts();
 }
 
 bool Loop::has_work() const noexcept {
@@ -144,6 +146,7 @@ void Loop::reap() noexcept {
     count += batch.size();
     if (count >= completions_max) {
       more_completions_ = true;
+      ++shared_.metrics.full_laps;
       break;
     }
   }
@@ -169,14 +172,6 @@ void Loop::read_mail() noexcept {
 void Loop::turn_wheel() noexcept {
   wheel_.advance(shared_.now, [this](Timer& timer) { on_timer(timer); });
   react();
-}
-
-void Loop::publish_counts() noexcept {
-  counts_.open.store(connections_.size(), std::memory_order_relaxed);
-  counts_.accepted_closed.store(accepted_closed_, std::memory_order_relaxed);
-  counts_.refused.store(refused_, std::memory_order_relaxed);
-  counts_.drain_closed.store(drained_.closed, std::memory_order_relaxed);
-  counts_.drain_cut_off.store(drained_.cut_off, std::memory_order_relaxed);
 }
 
 void Loop::arm_event() noexcept {

@@ -23,6 +23,7 @@
 #include "lib/loop/drain_plan.hpp"
 #include "lib/loop/entrance.hpp"
 #include "lib/loop/mailbox.hpp"
+#include "lib/loop/metrics.hpp"
 #include "lib/loop/surroundings.hpp"
 #include "lib/loop/wheel.hpp"
 #include "lib/uring/pool.hpp"
@@ -96,17 +97,13 @@ class Loop {
   /// A handle to it.
   [[nodiscard]] LoopRef ref() const { return LoopRef{mailbox_}; }
   /// Open connections.
-  [[nodiscard]] std::size_t connections_count() const noexcept {
-    return counts_.open.load(std::memory_order_relaxed);
-  }
+  [[nodiscard]] std::size_t connections_count() const noexcept { return published_.connections(); }
   /// Accepted connections that have ended, since the start.
   [[nodiscard]] std::uint64_t accepted_closed() const noexcept {
     return counts_.accepted_closed.load(std::memory_order_relaxed);
   }
   /// Connections refused because there were too many.
-  [[nodiscard]] std::size_t refused_count() const noexcept {
-    return counts_.refused.load(std::memory_order_relaxed);
-  }
+  [[nodiscard]] std::size_t refused_count() const noexcept { return published_.refused(); }
 
   /// What became of those that were connected when it began to stop, or came later.
   [[nodiscard]] DrainCounts drained() const noexcept {
@@ -116,6 +113,9 @@ class Loop {
 
   /// Datagrams of all its sockets.
   [[nodiscard]] DatagramCounts datagram_counts() const noexcept { return datagrams_.counts(); }
+
+  /// All its numbers, as of its last lap; what waits for it, as of now.
+  [[nodiscard]] LoopMetrics metrics() const noexcept;
 
   /// Where to send connections, after `open`.
   [[nodiscard]] int ring_fd() const noexcept { return ring_.fd(); }
@@ -204,13 +204,14 @@ class Loop {
   [[nodiscard]] bool make_room(unsigned count) noexcept;
   void arm_event() noexcept;
   void arm_signal() noexcept;
+  // metrics.cpp
+  void count_lap() noexcept;
   void publish_counts() noexcept;
 
-  // Written by the loop, read by all; on a cache line of its own.
+  // Written by the loop, read by all; on a cache line of its own. What the balancer and a drain go by; all
+  // other numbers are `published_`.
   struct alignas(64) Counts {
-    std::atomic<std::size_t> open{0};
     std::atomic<std::uint64_t> accepted_closed{0};
-    std::atomic<std::size_t> refused{0};
     std::atomic<std::size_t> drain_closed{0};
     std::atomic<std::size_t> drain_cut_off{0};
   };
@@ -254,9 +255,9 @@ class Loop {
   std::uint32_t handoffs_received_ = 0;
   std::optional<std::uint32_t> handoffs_expected_;  // Said by the balancer's last message.
   std::uint64_t accepted_closed_ = 0;
-  std::size_t refused_ = 0;
   std::atomic<bool> stop_requested_{false};
   Counts counts_;
+  PublishedMetrics published_;
 };
 
 template <typename Code>
@@ -264,6 +265,7 @@ void Loop::guard(const char* what, Code&& code) noexcept {
   try {
     code();
   } catch (...) {
+    ++shared_.metrics.handler_failures;
     base::log_exception(with_.log, what);
   }
 }

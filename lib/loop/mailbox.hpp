@@ -47,6 +47,8 @@ class Mailbox {
 
   /// Is there something to read? Any thread.
   [[nodiscard]] bool has_mail() const noexcept { return mail_.has_mail(); }
+  /// Letters that wait. Any thread.
+  [[nodiscard]] std::size_t size() const noexcept { return mail_.size(); }
 
   /// Moves all letters to `out`, which must be empty. The loop only.
   void take(std::vector<Mail>& out) noexcept { mail_.take(out); }

@@ -16,6 +16,7 @@ void Loop::tell(Client& client, const char* name, Event&& event) noexcept {
   try {
     obey(&client, event());
   } catch (...) {
+    ++shared_.metrics.handler_failures;
     base::log_exception(with_.log, name);
     client.begin_close(Error::handler_failed);
   }
@@ -27,6 +28,7 @@ void Loop::obey(conn::Connection* connection, Action action) noexcept {
 }
 
 void Loop::tell_connected(Connected& done, conn::Connection* connection, std::error_code error) noexcept {
+  if (connection == nullptr) ++shared_.metrics.connects_failed;
   if (done) guard("a connect callback", [&] { done(connection, error); });
 }
 

@@ -65,6 +65,10 @@ class BufferPool {
   [[nodiscard]] std::size_t held_count() const noexcept { return held_count_; }
   /// Buffers lent to users.
   [[nodiscard]] std::size_t lent_count() const noexcept { return lent_count_; }
+  /// Buffers neither held nor lent; 0 when it is closed.
+  [[nodiscard]] std::size_t free_count() const noexcept {
+    return entries_ != nullptr ? count_ - held_count_ - lent_count_ : 0;
+  }
   /// Bytes of one buffer.
   [[nodiscard]] std::size_t buffer_size() const noexcept { return size_; }
   /// All buffers.

@@ -47,12 +47,15 @@ int Ring::enter(unsigned wait_count, std::int64_t timeout) noexcept {
   io_uring_smp_store_release(ring_.sq.ktail, tail_);
   // What the kernel has not taken is counted from its own head: after EBUSY or a partial submit the rest is
   // still there.
-  return kernel_.enter(ring_, unsubmitted(), wait_count, enter_flags_, timeout);
+  const int result = kernel_.enter(ring_, unsubmitted(), wait_count, enter_flags_, timeout);
+  ++counts_.enters;
+  return result;
 }
 
 void Ring::submit_and_wait(unsigned wait_count, std::int64_t timeout) noexcept {
   RINGWIRE_ASSERT(open_);
 
+  if (has_overflow()) ++counts_.overflows;
   const int result = enter(wait_count, timeout);
   if (result >= 0) return;
 
@@ -83,6 +86,7 @@ std::span<const Completion> Ring::reap() noexcept {
   }
   // Copied, so the entries can be reused while the completions are dispatched.
   io_uring_smp_store_release(ring_.cq.khead, head + static_cast<unsigned>(count));
+  counts_.completions += count;
   return {completions_.data(), count};
 }
 

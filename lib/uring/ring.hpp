@@ -34,6 +34,16 @@ struct Completion {
   }
 };
 
+/// What a ring has done so far.
+struct RingCounts {
+  /// Calls of io_uring_enter(2) that have returned.
+  std::uint64_t enters = 0;
+  /// Completions reaped.
+  std::uint64_t completions = 0;
+  /// Submits that found completions outside the full queue.
+  std::uint64_t overflows = 0;
+};
+
 /// An io_uring instance. `open` it in the thread that will use it; it never moves.
 class Ring {
  public:
@@ -87,6 +97,9 @@ class Ring {
   /// Operations that will still complete, written ones included.
   [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
 
+  /// What it has done so far.
+  [[nodiscard]] const RingCounts& counts() const noexcept { return counts_; }
+
   /// io_uring_register(2) on this ring, as `Kernel::register_ring`.
   [[nodiscard]] int register_ring(unsigned opcode, void* argument, unsigned count) noexcept {
     return kernel_.register_ring(ring_, opcode, argument, count);
@@ -107,6 +120,7 @@ class Ring {
   unsigned enter_flags_ = 0;
   unsigned tail_ = 0;  // SQEs written so far; published to the kernel by `enter`.
   std::size_t in_flight_ = 0;
+  RingCounts counts_;
   bool open_ = false;
   std::array<Completion, reap_max> completions_;
 };

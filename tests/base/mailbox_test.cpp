@@ -39,6 +39,20 @@ TEST_CASE("mail is taken all at once, in order") {
   for (int number = 0; number < 5; ++number) CHECK(*out[static_cast<std::size_t>(number)] == number);
 }
 
+TEST_CASE("letters that wait are counted, and none is left after taking or closing") {
+  Mailbox<Letter> mailbox(2);
+  std::vector<Letter> out;
+  CHECK(mailbox.size() == 0);
+  for (int number = 0; number < 3; ++number) (void)mailbox.post(letter(number));
+  CHECK(mailbox.size() == 2);  // The third was refused.
+  mailbox.take(out);
+  CHECK(mailbox.size() == 0);
+  out.clear();
+  (void)mailbox.post(letter(3));
+  mailbox.close(out);
+  CHECK(mailbox.size() == 0);
+}
+
 TEST_CASE("taking from an empty mailbox answers nothing") {
   Mailbox<Letter> mailbox(10);
   std::vector<Letter> out;

@@ -321,6 +321,7 @@ TEST_CASE("without descriptors accepting pauses, longer each time, and resumes w
     at.lap();
     at.accepts[0] = at.kernel.take(Op::accept).value();
   }
+  CHECK(at.balancer->accept_pauses() == 6);
   at.accept(100);
   at.lap();
   at.lap_loops();

@@ -7,7 +7,7 @@
 //   bytes in order, none lost, none twice · on_open, then traffic, at most one on_eof, exactly one on_close ·
 //   limits kept · FIN only behind every byte · each done once · a drain tells each connection in its turn,
 //   none late, and cuts off nobody too early or untold · after healing everything ends · at the end nothing
-//   is left
+//   is left, and the metrics have counted what happened
 #pragma once
 
 #include <ringwire/ringwire.hpp>
@@ -151,6 +151,10 @@ class Swarm : public Handler, private BalancingPolicy {
   void check_cut_off(const Link& link);
   void check_drain();
   void check_drain_counts(const Engine& engine);
+
+  // What the engine says of itself, swarm_metrics.cpp.
+  void check_metrics(const Engine& engine);
+  void check_laps(const LoopMetrics& all);
 
   // The people outside, swarm.cpp.
   void act();

@@ -116,6 +116,7 @@ void Swarm::on_shutdown(Engine& engine) {
   shut_down_ = true;
   if (engine.connections_count() != 0) violate("on_shutdown before every connection was closed");
   check_drain_counts(engine);
+  check_metrics(engine);
 }
 
 // ---- whims

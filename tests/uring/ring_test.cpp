@@ -245,6 +245,22 @@ TEST_CASE("what overflows the queue is announced, kept, and comes in order") {
   CHECK(at.reap() == range(8, 2));
 }
 
+TEST_CASE("enters, completions and submits over a full queue are counted") {
+  Script at;
+  const RingCounts before = at.ring.counts();
+  at.post_wakes(0, 10);
+  at.ring.submit_and_wait(0, 0);
+  CHECK(at.reap().size() == 8);
+  CHECK(at.ring.counts().overflows == before.overflows);
+  at.ring.submit_and_wait(0, 0);
+  CHECK(at.reap().size() == 2);
+  for (std::uint32_t slot = 0; slot < 4; ++slot) at.write(slot);
+  CHECK(at.ring.make_room(1));  // Submits, too.
+  CHECK(at.ring.counts().enters == before.enters + 3);
+  CHECK(at.ring.counts().completions == before.completions + 10);
+  CHECK(at.ring.counts().overflows == before.overflows + 1);
+}
+
 TEST_CASE("an operation is in flight from being written until its completion is reaped") {
   RingScript at;
   at.write(0);

@@ -24,6 +24,7 @@ int Stream::send(unsigned side, std::span<const std::byte> bytes) {
   const std::size_t before = out.flight.size();
   out.flight.resize(before + size);
   std::memcpy(out.flight.data() + before, bytes.data(), size);
+  out.sent += size;
   return static_cast<int>(size);
 }
 
@@ -35,6 +36,7 @@ int Stream::recv(unsigned side, std::span<std::byte> target) noexcept {
     const std::size_t size = std::min(target.size(), in.arrived.size());
     std::memcpy(target.data(), in.arrived.data(), size);
     in.arrived.erase(0, size);
+    in.received += size;
     return static_cast<int>(size);
   }
   if (in.fin_arrived) return 0;

@@ -61,6 +61,10 @@ class Stream {
 
   /// Is anything of `side`'s on the way?
   [[nodiscard]] bool in_flight(unsigned side) const noexcept;
+  /// Bytes `side` has sent, since the beginning.
+  [[nodiscard]] std::uint64_t sent(unsigned side) const noexcept { return from(side).sent; }
+  /// Bytes `side` has received, since the beginning.
+  [[nodiscard]] std::uint64_t received(unsigned side) const noexcept { return from(other(side)).received; }
   /// Bytes of `side`'s on the way.
   [[nodiscard]] std::size_t flight(unsigned side) const noexcept { return from(side).flight.size(); }
   /// Brings up to `size` of the bytes `side` sent to the other one; with all of them, `with_end` also brings
@@ -76,6 +80,8 @@ class Stream {
   struct Direction {  // What one side sends.
     std::string flight;
     std::string arrived;
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;
     bool fin_sent = false;
     bool fin_arrived = false;
     bool rst_sent = false;
