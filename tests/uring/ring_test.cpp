@@ -246,7 +246,7 @@ TEST_CASE("what overflows the queue is announced, kept, and comes in order") {
 }
 
 TEST_CASE("enters, completions and submits over a full queue are counted") {
-  Script at;
+  RingScript at;
   const RingCounts before = at.ring.counts();
   at.post_wakes(0, 10);
   at.ring.submit_and_wait(0, 0);
