@@ -28,6 +28,18 @@ def allow_descriptors(count):
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, max(hard, count)))
 
 
+def memory(pid, what):
+    """A line of /proc/PID/status in bytes: VmRSS, its peak VmHWM, RssAnon."""
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(what + ":"))
+
+
+def reset_peak(pid):
+    """From now on VmHWM is the peak from here on."""
+    with open(f"/proc/{pid}/clear_refs", "w") as file:
+        file.write("5")
+
+
 class Server:
     """A server of ours in a process of its own; it ends when the `with` block does."""
 

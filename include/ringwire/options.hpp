@@ -124,10 +124,12 @@ struct Options {
   /// What becomes of a write that does not fit `outbound_limit` or `send_budget`.
   OutboundPolicy outbound_policy = OutboundPolicy::refuse;
   /// Bytes of memory that may wait to be sent in all connections of all loops; 0 = unlimited. One connection
-  /// gets at most a sixteenth of what is free, so that slow readers, however many, leave room for those who
-  /// read. A write it refuses is followed by `on_writable` only if something of
-  /// the connection waits. Loops count for themselves and look at each other once a lap: what waits can be
-  /// more by 64 KiB and one chunk (64 KiB), and by what others wrote in a lap, for each loop.
+  /// gets at most an eighth of what is free of the first half (a sixteenth of the budget when nothing waits).
+  /// The second half is for connections in which at most a 2,048th of the budget waits (512 KiB of the
+  /// default): a thousand slow readers, whatever they have taken, leave room for those who read. A write it
+  /// refuses is followed by `on_writable` only if something of the connection waits. Loops count for
+  /// themselves and look at each other once a lap: what waits can be more by 64 KiB and one chunk (64 KiB),
+  /// and by what others wrote in a lap, for each loop.
   std::size_t send_budget = 1 << 30;
   /// Bytes of datagrams that may wait to be sent, per socket, each counted with 256 more for its envelope;
   /// the next is answered ENOBUFS. At least 512; what is longer than this can never be sent. 0 = unlimited,

@@ -51,8 +51,9 @@ class BudgetShare {
 
   /// May a connection that has `queued` bytes waiting queue `size` more, when `waiting` wait in this loop?
   ///
-  /// One connection gets a sixteenth of what is free, counting its last chunk as empty: a slow reader stops
-  /// growing long before the budget is gone, and what is left serves those who read.
+  /// One connection gets an eighth of what is free of the first half, counting its last chunk as empty: a
+  /// sixteenth of the budget at most. The second half is for queues of a 2,048th of the budget: who reads
+  /// slowly, and so keeps for ever what it once got, cannot take all of it from those who read.
   [[nodiscard]] bool allows(std::size_t queued, std::size_t size, std::size_t waiting) noexcept;
 
   /// Once a lap.

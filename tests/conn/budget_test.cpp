@@ -20,14 +20,14 @@ TEST_CASE("without a budget, or with none of it limited, everything fits") {
   CHECK(share.allows(SIZE_MAX / 2, SIZE_MAX / 4, SIZE_MAX / 2));
 }
 
-TEST_CASE("one connection gets a sixteenth of what is free, its last chunk among it") {
+TEST_CASE("one connection gets an eighth of what is free of the first half, its last chunk among it") {
   SendBudget budget{16'000 * kibibyte, 1};
   BudgetShare share{budget, 0};
   CHECK(share.allows(0, 936 * kibibyte, 0));  // And 64 KiB for a chunk that is not full.
   CHECK_FALSE(share.allows(0, 936 * kibibyte + 1, 0));
   CHECK(share.allows(436 * kibibyte, 500 * kibibyte, 0));
-  CHECK(share.allows(0, 436 * kibibyte, 8000 * kibibyte));
-  CHECK_FALSE(share.allows(0, 436 * kibibyte + 1, 8000 * kibibyte));
+  CHECK(share.allows(0, 436 * kibibyte, 4000 * kibibyte));
+  CHECK_FALSE(share.allows(0, 436 * kibibyte + 1, 4000 * kibibyte));
   CHECK_FALSE(share.allows(0, 1, 16'000 * kibibyte));
 }
 
@@ -53,12 +53,40 @@ TEST_CASE("however many slow readers there are, there is room for those who read
   }
 }
 
+TEST_CASE(
+    "a thousand slow readers that took all they could, one after the other, leave room for those who read") {
+  SendBudget budget{64 << 20, 1};
+  BudgetShare share{budget, 0};
+  std::size_t waiting = 0;
+  for (int slow = 0; slow < 1000; ++slow) {
+    std::size_t own = 0;
+    for (; share.allows(own, 16 * kibibyte, waiting); own += 16 * kibibyte) waiting += 16 * kibibyte;
+    CHECK(own > 0);
+  }
+  CHECK(waiting < 64 << 20);
+  for (int reader = 0; reader < 20; ++reader) {
+    CHECK(share.allows(0, 16 * kibibyte, waiting));
+    waiting += 16 * kibibyte;
+  }
+}
+
+TEST_CASE("the second half is for queues of a 2,048th, and ends where the budget does") {
+  SendBudget budget{16'384 * kibibyte, 1};
+  BudgetShare share{budget, 0};
+  for (const std::size_t waiting : {8192 * kibibyte, 12'000 * kibibyte, 16'376 * kibibyte}) {
+    CHECK(share.allows(0, 4 * kibibyte, waiting));  // And as much for a chunk that is not full.
+    CHECK_FALSE(share.allows(0, 4 * kibibyte + 1, waiting));
+    CHECK_FALSE(share.allows(4 * kibibyte, 1, waiting));
+  }
+  CHECK_FALSE(share.allows(0, 4 * kibibyte, 16'377 * kibibyte));
+}
+
 TEST_CASE("what others have published counts, and is looked at once a lap") {
   SendBudget budget{16'000 * kibibyte, 3};
   BudgetShare first{budget, 0};
   BudgetShare second{budget, 1};
-  second.publish(8000 * kibibyte);
-  CHECK(budget.elsewhere(0) == 8000 * kibibyte);
+  second.publish(4000 * kibibyte);
+  CHECK(budget.elsewhere(0) == 4000 * kibibyte);
   CHECK(budget.elsewhere(1) == 0);
   CHECK_FALSE(first.allows(0, 500 * kibibyte, 0));
   CHECK(first.allows(0, 400 * kibibyte, 0));
