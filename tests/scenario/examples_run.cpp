@@ -50,6 +50,22 @@ std::string line_of(Client& client) {
 
 }  // namespace
 
+TEST_CASE("the metrics example tells Prometheus what its echo has received") {
+  Child child{{RINGWIRE_EXAMPLE_METRICS, "0", "0"}};
+  const Address echo = loopback(port_in(child.read_line().value_or("")));
+  const Address metrics = loopback(port_in(child.read_line().value_or("")));
+  Client client{echo};
+  CHECK(client.exchange("12345") == "12345");
+  Client scraper{metrics};
+  scraper.send_all("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const std::string page = scraper.receive_until_eof();
+  CHECK_THAT(page, contains("# TYPE ringwire_received_bytes_total counter"));
+  CHECK_THAT(page, contains("ringwire_accepted_total{loop=\"0\"}"));
+  client.close();
+  child.signal(SIGINT);
+  CHECK(child.wait() == 0);
+}
+
 TEST_CASE("the per-loop example counts what each loop did, without an atomic") {
   Child child{{RINGWIRE_EXAMPLE_PER_LOOP, "0", "2"}};
   const Address address = loopback(port_in(child.read_line().value_or("")));
