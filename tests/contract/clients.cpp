@@ -87,7 +87,7 @@ bool wait_empty(const Engine& engine) {
   return true;
 }
 
-void run_one(const Configuration& one) {
+void run_client(const Configuration& one) {
   INFO(one.name());
   const test::Directory directory;
   test::RecordingHandler far;
@@ -121,28 +121,28 @@ void run_one(const Configuration& one) {
   note_ran(one.name());
 }
 
-void run_all(Way way) {
+void run_clients(Way way) {
   for (const bool is_unix : {false, true}) {
-    for (const Configuration& one : clients(is_unix, way)) run_one(one);
+    for (const Configuration& one : clients(is_unix, way)) run_client(one);
   }
 }
 
 }  // namespace
 
 TEST_CASE("what clients write with Conn::write comes back byte for byte") {
-  run_all(Way::write);
+  run_clients(Way::write);
 }
 
 TEST_CASE("what clients write through a ConnRef from another thread comes back byte for byte") {
-  run_all(Way::ref_write);
+  run_clients(Way::ref_write);
 }
 
 TEST_CASE("what clients write with Conn::writev comes back byte for byte") {
-  run_all(Way::writev);
+  run_clients(Way::writev);
 }
 
 TEST_CASE("what clients write as a Buffer comes back byte for byte") {
-  run_all(Way::buffer);
+  run_clients(Way::buffer);
 }
 
 }  // namespace ringwire::contract

@@ -10,7 +10,7 @@
 namespace ringwire::contract {
 namespace {
 
-void run_one(Way way, std::size_t loops, std::size_t addresses_count) {
+void run_datagram(Way way, std::size_t loops, std::size_t addresses_count) {
   const std::string name = std::string{"server udp "} + (way == Way::write ? "write" : "ref_write") +
                            (loops == 1 ? " 1_loop" : " 2_loops") + " any_spread" +
                            (addresses_count == 1 ? " one_address" : " many_addresses");
@@ -49,20 +49,20 @@ void run_one(Way way, std::size_t loops, std::size_t addresses_count) {
   note_ran(name);
 }
 
-void run_all(Way way) {
+void run_datagrams(Way way) {
   for (const std::size_t loops : {1U, 2U}) {
-    for (const std::size_t addresses : {1U, 3U}) run_one(way, loops, addresses);
+    for (const std::size_t addresses : {1U, 3U}) run_datagram(way, loops, addresses);
   }
 }
 
 }  // namespace
 
 TEST_CASE("a kibibyte that a datagram's handler sends back arrives byte for byte") {
-  run_all(Way::write);
+  run_datagrams(Way::write);
 }
 
 TEST_CASE("a kibibyte that another thread sends back through a SocketRef arrives byte for byte") {
-  run_all(Way::ref_write);
+  run_datagrams(Way::ref_write);
 }
 
 }  // namespace ringwire::contract

@@ -37,7 +37,7 @@ void exchange(const test::TestServer& server) {
   CHECK(server.wait_count(peers_count));
 }
 
-void run_one(const Configuration& one) {
+void run_server(const Configuration& one) {
   INFO(one.name());
   const test::Directory directory;
   Turns policy;
@@ -65,28 +65,28 @@ void run_one(const Configuration& one) {
   note_ran(one.name());
 }
 
-void run_all(Way way) {
+void run_servers(Way way) {
   for (const bool is_unix : {false, true}) {
-    for (const Configuration& one : servers(is_unix, way)) run_one(one);
+    for (const Configuration& one : servers(is_unix, way)) run_server(one);
   }
 }
 
 }  // namespace
 
 TEST_CASE("what servers write with Conn::write comes back byte for byte") {
-  run_all(Way::write);
+  run_servers(Way::write);
 }
 
 TEST_CASE("what servers write through a ConnRef from another thread comes back byte for byte") {
-  run_all(Way::ref_write);
+  run_servers(Way::ref_write);
 }
 
 TEST_CASE("what servers write with Conn::writev comes back byte for byte") {
-  run_all(Way::writev);
+  run_servers(Way::writev);
 }
 
 TEST_CASE("what servers take as a Buffer and write comes back byte for byte") {
-  run_all(Way::buffer);
+  run_servers(Way::buffer);
 }
 
 }  // namespace ringwire::contract
