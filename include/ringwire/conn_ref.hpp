@@ -64,6 +64,7 @@ class ConnRef {
 
  private:
   friend std::error_code broadcast(std::span<const ConnRef> targets, const Buffer& buffer);
+  friend class Engine;
   [[nodiscard]] loop::Mailbox* mailbox() const noexcept { return loop_.mailbox_.get(); }
 
   LoopRef loop_;

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <ringwire/address.hpp>
+#include <ringwire/conn_ref.hpp>
 #include <ringwire/connect.hpp>
 #include <ringwire/datagram.hpp>
+#include <ringwire/function.hpp>
 #include <ringwire/loop_ref.hpp>
 #include <ringwire/metrics.hpp>
 
@@ -34,6 +36,10 @@ struct DrainCounts {
   /// Reset because the time was over: those that were told `on_close` with `Error::engine_stopped`.
   std::size_t cut_off = 0;
 };
+
+/// Told how offloaded work went: on the loop of its connection, which is nullptr when it has ended meanwhile
+/// (with `Error::closed`, if nothing worse). See `Engine::offload`.
+using Offloaded = Function<void(Conn* conn, std::error_code error)>;
 
 /// All loops of one `run`. Handed to `on_boot`; valid until `run` returns. Every call is safe from any
 /// thread.
@@ -95,6 +101,26 @@ class Engine {
 
   /// How many datagrams came and went. A snapshot.
   [[nodiscard]] DatagramCounts datagrams() const noexcept;
+
+  /// Runs `work` on a worker thread, then `done` on the loop of `conn`: for what would hold the loop up.
+  /// There are `Options::workers_count` threads for it. What `work` holds is destroyed on its thread.
+  ///
+  /// Failure: `done` is called exactly once, with an empty code or the reason: `Error::closed` (the
+  /// connection ended, or its loop), `Error::handler_failed` (`work` threw; the log has the text, the
+  /// connection goes on), `Error::engine_stopped` (not begun). At once, inside this call: EAGAIN when
+  /// `Options::offload_max` wait already, ENOTSUP without workers. When there is no loop any more it is
+  /// called by the thread that finds out. Throws only std::bad_alloc; then nothing is called.
+  ///
+  /// A stopping engine lets its loops end first; a worker then finishes what it has in hand, and `run` waits
+  /// for it. Any thread, `on_boot` included.
+  ///
+  /// Example: `engine.offload(conn.ref(), [result] { *result = slow(); }, [result](Conn* conn,
+  /// std::error_code) { if (conn) conn->write(*result); });` Source: gnet's goroutine pool.
+  void offload(const ConnRef& conn, Task work, Offloaded done = nullptr);
+  /// The same with `done` on a loop.
+  void offload(const LoopRef& loop, Task work, Done done = nullptr);
+  /// The same with `done` on the calling loop; called on any other thread, on the first.
+  void offload(Task work, Done done = nullptr);
 
   /// What every loop holds and has done, since the start. No lock is taken and no loop held up.
   ///

@@ -92,6 +92,7 @@ class LoopRef {
  private:
   friend class ConnRef;
   friend class Connecting;
+  friend class Engine;
   friend class SocketRef;
 
   [[nodiscard]] TimerRef set_timer(std::uint64_t delay, std::uint64_t period, Task& task) const;

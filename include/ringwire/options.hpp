@@ -67,6 +67,15 @@ struct Options {
   /// ringwire/balancing.hpp.
   BalancingPolicy* balancing_policy = nullptr;
 
+  /// Threads that run what `Engine::offload` is given; 0 = none, and it is refused. At most 1024. As many as
+  /// CPUs are left for work that computes, more for work that waits. None by default: nobody is to have
+  /// threads he did not ask for.
+  std::size_t workers_count = 0;
+  /// Offloaded work that may wait for a worker; more is answered
+  /// `std::errc::resource_unavailable_try_again` at once. At least 1. Reason: who waits longer than this has
+  /// given up.
+  std::size_t offload_max = 1024;
+
   // -- events
 
   /// Call `on_tick`. Source: gnet Ticker.

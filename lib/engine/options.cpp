@@ -63,6 +63,8 @@ std::int64_t number(std::size_t value) noexcept {
 std::error_code check_options(const Options& options) {
   Checker check;
   check.between("loops", number(options.loops), 0, 1024);
+  check.between("workers_count", number(options.workers_count), 0, 1024);
+  check.between("offload_max", number(options.offload_max), 1, any);
   check.between("idle_timeout", options.idle_timeout.count(), 0, most_milliseconds);
   check.between("read_timeout", options.read_timeout.count(), 0, most_milliseconds);
   check.between("write_timeout", options.write_timeout.count(), 0, most_milliseconds);

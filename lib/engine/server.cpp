@@ -21,10 +21,12 @@ Server::Server(kernel::Kernel& kernel, Handlers handlers, const Options& options
       handlers_{std::move(handlers)},
       options_{options},
       log_{make_log(options, kernel)},
-      listeners_{kernel} {}
+      listeners_{kernel},
+      workers_{log_, options_.offload_max} {}
 
 Server::~Server() {
   RINGWIRE_ASSERT(threads_.empty());
+  workers_.drop();
   // A boot that failed leaves letters: they are answered while the engine they may speak to is whole.
   for (const auto& loop : loops_) loop->close();
 }
@@ -131,7 +133,7 @@ std::error_code Server::serve() {
 
 // Answers when every thread serves, or, after a failure, when none does.
 std::error_code Server::launch() {
-  gate_ = std::make_unique<Gate>(loops_.size() + (balancer_ != nullptr ? 1 : 0));
+  gate_ = std::make_unique<Gate>(loops_.size() + (balancer_ != nullptr ? 1 : 0) + options_.workers_count);
   hand_out_listeners();
   start_threads();
   return gate_->wait();
@@ -140,6 +142,11 @@ std::error_code Server::launch() {
 void Server::join_threads() noexcept {
   for (auto& thread : threads_) thread->join();
   threads_.clear();
+  // Only now: what a loop waited for to the end was still done.
+  workers_.stop();
+  for (auto& thread : worker_threads_) thread->join();
+  worker_threads_.clear();
+  workers_.drop();
 }
 
 std::error_code Server::prepare() {
@@ -191,10 +198,10 @@ void Server::hand_out_listeners() {
 }
 
 void Server::start_threads() {
-  const auto start = [&](const std::string& name, int cpu, Task body) {
+  const auto start = [&](auto& threads, const std::string& name, int cpu, Task body) {
     const std::string detail = "starting the thread " + name;
     try {
-      threads_.push_back(kernel_.start_thread(name, cpu, std::move(body)));
+      threads.push_back(kernel_.start_thread(name, cpu, std::move(body)));
     } catch (const std::system_error& failure) {
       gate_->give_up(base::fail(failure.code(), detail));
     } catch (const std::bad_alloc&) {
@@ -203,13 +210,17 @@ void Server::start_threads() {
   };
 
   threads_.reserve(loops_.size() + 1);
+  worker_threads_.reserve(options_.workers_count);
   const std::vector<int> cpus = kernel_.cpus();
   for (std::size_t index = 0; index < loops_.size(); ++index) {
     loop::Loop& loop = *loops_[index];
     const int cpu = options_.pin_loops ? cpus[index % cpus.size()] : -1;
-    start(fmt::format("ringwire/{}", index), cpu, [this, &loop] { run_loop(loop); });
+    start(threads_, fmt::format("ringwire/{}", index), cpu, [this, &loop] { run_loop(loop); });
   }
-  if (balancer_ != nullptr) start("ringwire/bal", -1, [this] { run_balancer(); });
+  if (balancer_ != nullptr) start(threads_, "ringwire/bal", -1, [this] { run_balancer(); });
+  for (std::size_t index = 0; index < options_.workers_count; ++index) {
+    start(worker_threads_, fmt::format("ringwire/w{}", index), -1, [this] { run_worker(); });
+  }
 }
 
 // Before the gate opens: a thread that cannot be locked keeps all others from serving.
@@ -244,6 +255,10 @@ void Server::run_balancer() {
     }
   }
   balancer_->close();
+}
+
+void Server::run_worker() {
+  if (gate_->arrive(lock_thread())) workers_.run();
 }
 
 // ---- stop
@@ -284,6 +299,15 @@ LoopRef Server::least_loaded() noexcept {
     if (loops_[index]->connections_count() < loops_[best]->connections_count()) best = index;
   }
   return loops_[best]->ref();
+}
+
+void Server::offload(const std::shared_ptr<loop::Mailbox>& home, Task work, loop::Mail answer) {
+  if (home == nullptr) return answer(nullptr, Error::closed);
+  if (options_.workers_count == 0) {
+    return answer(nullptr, std::make_error_code(std::errc::operation_not_supported));
+  }
+  auto job = std::make_unique<Job>(Job{std::move(work), home, std::move(answer)});
+  if (const auto refused = workers_.add(job)) job->answer(nullptr, refused);
 }
 
 void Server::stop_wanted() noexcept {

@@ -14,6 +14,7 @@
 #include "lib/engine/gate.hpp"
 #include "lib/engine/handlers.hpp"
 #include "lib/engine/listeners.hpp"
+#include "lib/engine/workers.hpp"
 #include "lib/kernel/kernel.hpp"
 #include "lib/loop/admission.hpp"
 #include "lib/loop/loop.hpp"
@@ -51,6 +52,10 @@ class Server final : public Engine, public loop::Owner {
   /// A handle to the loop with the fewest connections; ties rotate. Any thread.
   [[nodiscard]] LoopRef least_loaded() noexcept;
 
+  /// Has a worker run `work`, and then `answer` told on the loop of `home`; see `Engine::offload`. Any
+  /// thread.
+  void offload(const std::shared_ptr<loop::Mailbox>& home, Task work, loop::Mail answer);
+
   /// Any thread: as `Engine::stop`, for a handler's `Action::shutdown`.
   void stop_wanted() noexcept override;
 
@@ -75,6 +80,7 @@ class Server final : public Engine, public loop::Owner {
   [[nodiscard]] std::error_code lock_thread();
   void run_loop(loop::Loop& loop);
   void run_balancer();
+  void run_worker();
   [[nodiscard]] bool request_stop() noexcept;
   [[nodiscard]] bool request_drain(const DrainOptions& options) noexcept;
   void drain(const DrainOptions& options) noexcept;
@@ -92,6 +98,8 @@ class Server final : public Engine, public loop::Owner {
   std::unique_ptr<Balancer> balancer_;  // Only with two loops or more.
   std::unique_ptr<Gate> gate_;
   std::vector<std::unique_ptr<kernel::Thread>> threads_;
+  Workers workers_;
+  std::vector<std::unique_ptr<kernel::Thread>> worker_threads_;
   int signal_fd_ = -1;
   enum class Life : std::uint8_t { serving, draining, stopping };
   std::atomic<Life> life_{Life::serving};

@@ -72,6 +72,7 @@ void Stepper::lap(std::size_t actor) {
 }
 
 void Stepper::finish() {
+  server_.workers_.drop();
   server_.say_goodbye();
   server_.close_signals();
 }

@@ -40,6 +40,11 @@ class Stepper {
   /// Runs one lap of an actor that has not ended. With the last lap of the last one `on_shutdown` is told.
   void lap(std::size_t actor);
 
+  /// Does offloaded work wait for a worker?
+  [[nodiscard]] bool has_work() const noexcept { return server_.workers_.has_jobs() && !is_over(); }
+  /// Plays a worker for as long as one job takes.
+  void work() noexcept { server_.workers_.run_one(); }
+
   /// The engine, as handlers see it.
   [[nodiscard]] Engine& engine() noexcept { return server_; }
 

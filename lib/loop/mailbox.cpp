@@ -16,8 +16,8 @@ thread_local const Mailbox* current = nullptr;
 
 }  // namespace
 
-std::error_code Mailbox::post(Mail&& mail) {
-  switch (mail_.post(std::move(mail), is_current())) {
+std::error_code Mailbox::post(Mail&& mail, bool beyond_max) {
+  switch (mail_.post(std::move(mail), beyond_max || is_current())) {
     case base::Posted::first:
       if (!is_current()) wake();  // A loop looks for mail before it sleeps.
       return {};

@@ -33,9 +33,9 @@ class Mailbox {
       : kernel_{kernel}, mail_{max}, timers_{kernel, timers_max} {}
 
   /// Leaves a letter and wakes the loop if need be. Any thread. When refused (`Error::closed`, or EAGAIN when
-  /// full) the letter is untouched. The loop's own letters always find room: it cannot wait for itself. May
-  /// throw bad_alloc.
-  [[nodiscard]] std::error_code post(Mail&& mail);
+  /// full) the letter is untouched. The loop's own letters always find room: it cannot wait for itself; so
+  /// do those `beyond_max`, which have a bound of their own. May throw bad_alloc.
+  [[nodiscard]] std::error_code post(Mail&& mail, bool beyond_max = false);
 
   /// The tasks scheduled on its loop. What they leave for the loop wants `wake`.
   [[nodiscard]] Timers& timers() noexcept { return timers_; }

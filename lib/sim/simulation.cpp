@@ -64,6 +64,7 @@ void Simulation::collect() {
   for (std::size_t peer = 0; peer < datagram_peers_.size(); ++peer) {
     if (datagram_peers_[peer].can_move()) possible_.push_back({Kind::chat, peer});
   }
+  if (stepper_->has_work()) possible_.push_back({Kind::work, 0});
   deeds_.clear();
   if (outsider_ != nullptr) outsider_->collect(deeds_);
   for (const std::size_t deed : deeds_) possible_.push_back({Kind::act, deed});
@@ -110,6 +111,8 @@ void Simulation::run(const Step& step) {
       return kernel_.datagrams().carry(choices_, kernel_.faults());
     case Kind::chat:
       return datagram_peers_[step.index].move();
+    case Kind::work:
+      return stepper_->work();
   }
 }
 
@@ -148,7 +151,7 @@ bool Simulation::step_now() {
 }
 
 void Simulation::note(const Step& step) {
-  static constexpr std::array names{"lap", "attempt", "deliver", "move", "act", "carry", "chat"};
+  static constexpr std::array names{"lap", "attempt", "deliver", "move", "act", "carry", "chat", "work"};
   fmt::format_to(std::back_inserter(*trace_), "{:>6} {:>12} {} {}", steps_, kernel_.now(),
                  names[static_cast<std::size_t>(step.kind)], step.index);
   if (step.kind == Kind::deliver) fmt::format_to(std::back_inserter(*trace_), " from side {}", step.side);

@@ -113,7 +113,7 @@ class Simulation {
   [[nodiscard]] std::string leftovers();
 
  private:
-  enum class Kind : std::uint8_t { lap, attempt, deliver, move, act, carry, chat };
+  enum class Kind : std::uint8_t { lap, attempt, deliver, move, act, carry, chat, work };
   struct Step {
     Kind kind;
     std::size_t index;

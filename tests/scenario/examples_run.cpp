@@ -50,6 +50,20 @@ std::string line_of(Client& client) {
 
 }  // namespace
 
+TEST_CASE("the offload example answers from its workers, in whatever order they finish") {
+  Example example{{RINGWIRE_EXAMPLE_OFFLOAD, "0"}};
+  Client client{example.address()};
+  REQUIRE(client.send_all("100\n"));
+  CHECK(line_of(client) == "25 below 100\n");
+  REQUIRE(client.send_all("10\n20\n"));
+  const std::string first = line_of(client);
+  const std::string second = line_of(client);
+  CHECK((first == "4 below 10\n" || second == "4 below 10\n"));
+  CHECK((first == "8 below 20\n" || second == "8 below 20\n"));
+  client.close();
+  CHECK(example.ends_well());
+}
+
 TEST_CASE("the metrics example tells Prometheus what its echo has received") {
   Child child{{RINGWIRE_EXAMPLE_METRICS, "0", "0"}};
   const Address echo = loopback(port_in(child.read_line().value_or("")));

@@ -49,6 +49,8 @@ void draw_options(Choices& choices, Plan& plan) {
   options.tcp_keepalive = std::chrono::seconds{pick(choices, std::array{0, 30})};
   options.ticker = choices.draw(2) == 1;
   options.stop_on_signal = choices.draw(4) == 1;
+  options.workers_count = pick(choices, std::array<std::size_t, 3>{0, 0, 2});
+  options.offload_max = pick(choices, std::array<std::size_t, 2>{10, 1});
   options.log_level = LogLevel::off;
 }
 

@@ -139,7 +139,9 @@ void Swarm::act_of_client() {
 void Swarm::act_of_thread() {
   if (links_.empty()) return;
   Link& link = links_[choices_.draw(static_cast<std::uint32_t>(links_.size()))];
-  switch (choices_.draw(5)) {
+  switch (choices_.draw(6)) {
+    case 5:
+      return offload(link);
     case 0:
       ++posted_;
       return link.ref.wake([this](std::error_code) { ++posts_run_; });

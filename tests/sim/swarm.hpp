@@ -120,6 +120,12 @@ class Swarm : public Handler, private BalancingPolicy {
   [[nodiscard]] bool everybody_left();
 
  private:
+  // Work for the workers.
+  struct Job {
+    bool begun = false;
+    bool threw = false;
+    bool told = false;
+  };
   // A connect the engine was asked for.
   struct Dial {
     kernel::Nanoseconds begun;
@@ -156,6 +162,11 @@ class Swarm : public Handler, private BalancingPolicy {
   void check_metrics(const Engine& engine);
   void check_laps(const LoopMetrics& all);
 
+  // swarm_offload.cpp
+  void offload(Link& link);
+  void work(Job& job);
+  void end_work(Job& job, Link& link, Conn* conn, std::error_code error);
+
   // The people outside, swarm.cpp.
   void act();
   void act_of_client();
@@ -187,6 +198,7 @@ class Swarm : public Handler, private BalancingPolicy {
   Alarms alarms_;
   std::deque<Link> links_;
   std::deque<Dial> dials_;                  // All there ever were.
+  std::deque<Job> jobs_;                    // The same.
   std::map<Address, std::size_t> told_;     // By client: the loop the policy has chosen.
   std::map<Address, std::size_t> loop_of_;  // By host: the loop of its connections.
   // Buffers somebody keeps: whose bytes, from where on.

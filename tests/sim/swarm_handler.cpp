@@ -133,6 +133,7 @@ Action Swarm::react_traffic(Conn& conn, Link& link) {
   pause_or_resume(conn, link);
   if (choices_.draw(2) == 0) write(conn, link);
   if (choices_.draw(16) == 1) alarms_.act(conn.loop());
+  if (choices_.draw(4) == 1) offload(link);
   return whim(conn, link);
 }
 
