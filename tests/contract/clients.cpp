@@ -27,7 +27,7 @@ class Talker : public test::RecordingHandler {
  public:
   explicit Talker(Way way) : sender_{way, *this} {
     open = [this](Conn& conn) {
-      conn.emplace_context<Talk>(message(next_++ % peers_count));
+      conn.emplace_context<Talk>(Talk{message(next_++ % peers_count)});
       return Action::none;
     };
     traffic = [this](Conn& conn) { return look(conn); };
