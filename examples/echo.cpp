@@ -1,4 +1,5 @@
-// Sends back whatever arrives. Try it: `nc localhost 9000`.
+// Sends back whatever arrives. Try it: `nc localhost 9000`; `echo udp://:9000` and `nc -u localhost 9000`;
+// `echo unix:///tmp/echo.sock` and `nc -U /tmp/echo.sock`.
 #include <ringwire/ringwire.hpp>
 
 #include <iostream>
@@ -14,12 +15,18 @@ struct Echo : ringwire::Handler {
     conn.write(conn.next());
     return ringwire::Action::none;
   }
+
+  ringwire::Action on_datagram(ringwire::Datagram& datagram) override {
+    datagram.reply(datagram.bytes());
+    return ringwire::Action::none;
+  }
 };
 
 int main(int argument_count, char** arguments) {
-  const std::string port = argument_count > 1 ? arguments[1] : "9000";
+  std::string address = argument_count > 1 ? arguments[1] : "9000";
+  if (address.find("://") == std::string::npos) address = "tcp://:" + address;  // Only a port.
   Echo echo;
-  if (auto error = ringwire::run(echo, "tcp://:" + port, {.multicore = true, .stop_on_signal = true})) {
+  if (auto error = ringwire::run(echo, address, {.multicore = true, .stop_on_signal = true})) {
     std::cerr << ringwire::explain(error) << std::endl;
     return 1;
   }

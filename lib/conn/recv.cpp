@@ -1,5 +1,5 @@
-// Receiving: one multishot recv fills buffers of the pool until the kernel ends it or we do. After it has
-// starved, a single one waits for its turn.
+// Receiving: one multishot recv fills buffers of the pool until the kernel ends it or we do; where there is a
+// credit, after a lap's share of bytes. After it has starved, a single one waits for its turn.
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
 #include "lib/conn/connection.hpp"
@@ -38,7 +38,7 @@ void Connection::arm_recv(uring::Ring& ring) noexcept {
   if (recv_starved_) {
     uring::prep_recv_when_ready(sqe, fd_, shared_.pool.bgid());
   } else {
-    uring::prep_recv_multishot(sqe, fd_, shared_.pool.bgid(), false);
+    uring::prep_recv_multishot(sqe, fd_, shared_.pool.bgid(), false, shared_.recv_credit);
   }
   recv_starved_ = false;
   lend(recv_bit);

@@ -38,6 +38,7 @@ struct Shared {
   DueList due;
   NewsList news;
   BudgetShare budget{};
+  std::uint32_t recv_credit = 0;  // Bytes one armed receive brings at most; 0 = the kernel knows no bound.
   LoopMetrics metrics{};  // Counted by whoever sees it happen; shown to other threads by the loop.
 };
 

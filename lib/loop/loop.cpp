@@ -71,6 +71,9 @@ std::error_code Loop::open() {
   }
   if (const auto error = pool_.open(ring_, options.recv_buffers_count, options.recv_buffer_size))
     return error;
+  if (ring_.features().has(uring::Feature::recv_credit)) {
+    shared_.recv_credit = std::max(recv_share, static_cast<std::uint32_t>(options.recv_buffer_size));
+  }
   if (const auto error = datagrams_.open(ring_)) return error;
   if (!ring_.features().has(uring::Feature::wake_ring)) {
     event_fd_ = with_.kernel.open_event();

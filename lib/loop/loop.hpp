@@ -60,6 +60,9 @@ class Loop {
  public:
   /// Completions one lap takes at most, so that mail and timers get their turn.
   static constexpr std::size_t completions_max = 4096;
+  /// Bytes one connection receives in a lap at most, or one buffer if that is more: with 64 KiB of a flood a
+  /// lap takes some 60 µs, which the others wait. Only where the kernel can be told (`recv_credit`).
+  static constexpr std::uint32_t recv_share = 64 << 10;
   /// Rounds of mail one lap reads: letters that letters bring are read in the same lap, but not for ever.
   static constexpr unsigned mail_rounds_max = 16;
 

@@ -43,14 +43,17 @@ inline void prep_connect(io_uring_sqe& sqe, int fd, const sockaddr_storage& name
 }
 
 /// recv(2) again and again, each time into a buffer of `bgid`. With `poll_first` it waits for data before it
-/// looks for a buffer: with none free it would end at once otherwise. Linux 6.0.
-inline void prep_recv_multishot(io_uring_sqe& sqe, int fd, std::uint16_t bgid, bool poll_first) noexcept {
+/// looks for a buffer: with none free it would end at once otherwise. Linux 6.0. It ends when it has brought
+/// `credit` bytes, 0 = never for that; older kernels than 6.17 answer EINVAL to anything but 0.
+inline void prep_recv_multishot(io_uring_sqe& sqe, int fd, std::uint16_t bgid, bool poll_first,
+                                std::uint32_t credit = 0) noexcept {
   sqe.opcode = IORING_OP_RECV;
   sqe.fd = fd;
   sqe.flags = IOSQE_BUFFER_SELECT;
   sqe.buf_group = bgid;
   sqe.ioprio =
       static_cast<std::uint16_t>(IORING_RECV_MULTISHOT | (poll_first ? IORING_RECVSEND_POLL_FIRST : 0U));
+  sqe.file_index = credit;  // The place of `optlen`, which older headers do not name.
 }
 
 /// recv(2) once, into a buffer of `bgid`, when there is something to receive: with no buffer free it does not

@@ -21,6 +21,7 @@ constexpr unsigned base_flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORIN
 constexpr unsigned defer_flags = base_flags | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
 constexpr unsigned coop_flags = base_flags | IORING_SETUP_COOP_TASKRUN;
 
+constexpr std::uint32_t credit_probe = 2;  // The slot of that one.
 constexpr unsigned cq_entries_min = 1024;  // Below this, overflow would be the rule.
 
 std::error_code refusal(kernel::Kernel& kernel, int result, unsigned sq_entries, unsigned cq_entries) {
@@ -123,10 +124,17 @@ std::error_code Ring::probe(Features wanted) {
   // with EINVAL: flags are looked at before the file is.
   prep_recv_multishot(next_sqe({Op::probe, 0, 0}), -1, 0, false);
   prep_accept_multishot(next_sqe({Op::probe, 0, 1}), -1);
+  if (wanted.has(Feature::recv_credit)) {
+    prep_recv_multishot(next_sqe({Op::probe, 0, credit_probe}), -1, 0, false, 1);
+    features_.add(Feature::recv_credit);  // Unless it says no.
+  }
   while (in_flight_ > 0) {
     submit_and_wait(1, kernel::wait_forever);
     for (const Completion& done : reap()) {
-      if (done.token.op == Op::probe && done.res == -EINVAL) {
+      if (done.token.op != Op::probe || done.res != -EINVAL) continue;
+      if (done.token.slot == credit_probe) {
+        features_.remove(Feature::recv_credit);
+      } else {
         return base::fail(Error::kernel_too_old, done.token.slot == 0
                                                      ? "multishot recv is missing (Linux 6.0 has it)"
                                                      : "multishot accept is missing (Linux 5.19 has it)");

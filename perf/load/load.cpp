@@ -40,6 +40,7 @@ struct Settings {
   double seconds = 0;        // 0: until `messages` have been echoed.
   std::size_t messages = 0;  // Over all connections; 0: for `seconds`.
   std::uint64_t seed = 1;
+  std::size_t piece = 256 << 10;  // Bytes one call sends or receives at most.
   int server_pid = 0;
 };
 
@@ -62,6 +63,8 @@ bool read_number(std::string_view name, const char* value, Settings& settings) {
     settings.messages = count;
   } else if (name == "--seed") {
     settings.seed = count;
+  } else if (name == "--piece") {
+    settings.piece = count;
   } else if (name == "--server-pid") {
     settings.server_pid = static_cast<int>(count);
   } else {
@@ -81,7 +84,7 @@ bool parse(int count, char** words, Settings& settings) {
     }
   }
   return settings.port != 0 && settings.connections > 0 && settings.size > 0 && settings.depth > 0 &&
-         (settings.seconds > 0 || settings.messages > 0);
+         settings.piece > 0 && (settings.seconds > 0 || settings.messages > 0);
 }
 
 // CPU seconds of a process: the sum of its threads' run times, in nanoseconds, from schedstat; the clock
@@ -115,7 +118,7 @@ class Load {
     pattern_.resize((1 << 20) + 7);
     std::mt19937_64 random{settings.seed};
     for (char& byte : pattern_) byte = static_cast<char>(random());
-    buffer_.resize(256 * 1024);
+    buffer_.resize(settings.piece);
   }
 
   bool connect() {
@@ -184,7 +187,7 @@ class Load {
   void send_some(Connection& one) {
     while (one.sent < one.wanted) {
       const std::size_t at = (one.offset + one.sent) % pattern_.size();
-      const std::size_t size = std::min(pattern_.size() - at, one.wanted - one.sent);
+      const std::size_t size = std::min({pattern_.size() - at, one.wanted - one.sent, settings_.piece});
       const ssize_t sent = ::send(one.fd, pattern_.data() + at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
       if (sent < 0) {
         if (errno != EAGAIN) lost("send");
@@ -263,7 +266,7 @@ int main(int count, char** words) {
   Settings settings;
   if (!parse(count, words, settings)) {
     std::cerr << "usage: load --port N [--host A] [--connections N] [--size BYTES] [--depth N]\n"
-                 "            (--seconds S | --messages N) [--seed N] [--server-pid PID]\n";
+                 "            (--seconds S | --messages N) [--seed N] [--piece BYTES] [--server-pid PID]\n";
     return 2;
   }
   Load load{settings};

@@ -16,6 +16,21 @@ TEST_CASE("a new connection arms one multishot receive with a buffer group", "[r
   CHECK(recv->token() == ringwire::uring::Token{Op::recv, 3, 7});
 }
 
+TEST_CASE("a receive is armed with the credit that all share, again when it is used up", "[recv]") {
+  ConnFixture at;
+  at.shared.recv_credit = 64;
+  at.lap();
+  const auto first = at.kernel.take(Op::recv);
+  REQUIRE(first);
+  CHECK(first->sqe.file_index == 64);
+  REQUIRE(at.kernel.receive(*first, std::string(64, 'x'), false));
+  at.lap();
+  const auto second = at.kernel.take(Op::recv);
+  REQUIRE(second);
+  CHECK(second->sqe.file_index == 64);
+  CHECK(at.peek() == std::string(64, 'x'));
+}
+
 TEST_CASE("received bytes are seen in the kernel's buffer without a copy", "[recv]") {
   ConnFixture at;
   at.lap();

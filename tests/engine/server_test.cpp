@@ -319,7 +319,8 @@ TEST_CASE("the log names every feature but the one that the option or the enviro
   };
   ServerStage plain;
   const std::string had = features_said(plain);
-  for (const std::string name : {"defer_taskrun", "registered_ring", "no_iowait", "wake_ring"}) {
+  for (const std::string name :
+       {"defer_taskrun", "registered_ring", "no_iowait", "wake_ring", "recv_credit"}) {
     INFO(name);
     std::string expected = had;
     if (const auto at = expected.find(' ' + name); at != std::string::npos) {

@@ -121,6 +121,20 @@ TEST_CASE("a full submission queue is submitted in between, and nothing is lost"
   CHECK(armed == 40);
 }
 
+TEST_CASE("a receive ends after a connection's share of a lap, or one buffer, where the kernel can be told",
+          "[loop]") {
+  const auto credit_of = [](const ringwire::Options& options) {
+    LoopFixture at{options};
+    at.kernel.complete(*at.accept, 20, IORING_CQE_F_MORE);
+    for (int lap = 0; lap < 3; ++lap) at.lap();
+    const auto recv = at.kernel.take(Op::recv);
+    return recv ? recv->sqe.file_index : 1U;
+  };
+  CHECK(credit_of({}) == ringwire::loop::Loop::recv_share);
+  CHECK(credit_of({.recv_buffers_count = 2, .recv_buffer_size = 1 << 20}) == 1 << 20);
+  CHECK(credit_of({.mask = "recv_credit"}) == 0);
+}
+
 TEST_CASE("while the kernel takes no submissions, connections stay due and the loop comes back", "[loop]") {
   LoopFixture at{{.sq_entries = 4, .cq_entries = 8}};
   for (int fd = 20; fd < 26; ++fd) at.kernel.complete(*at.accept, fd, IORING_CQE_F_MORE);
@@ -132,7 +146,8 @@ TEST_CASE("while the kernel takes no submissions, connections stay due and the l
 }
 
 TEST_CASE("a loop uses no feature that the option or the environment masks, and all others", "[loop]") {
-  for (const std::string masked : {"", "defer_taskrun", "registered_ring", "no_iowait", "wake_ring", "all"}) {
+  for (const std::string masked :
+       {"", "defer_taskrun", "registered_ring", "no_iowait", "wake_ring", "recv_credit", "all"}) {
     for (const bool by_option : {false, true}) {
       INFO("mask '" << masked << "' by " << (by_option ? "option" : "environment"));
       ringwire::test::ScriptKernel kernel;
@@ -156,6 +171,7 @@ TEST_CASE("a loop uses no feature that the option or the environment masks, and 
       CHECK((std::count(kernel.registered.begin(), kernel.registered.end(), IORING_REGISTER_RING_FDS) == 1) ==
             is_used("registered_ring"));
       CHECK((kernel.enter_flags == ringwire::uring::abi::enter_no_iowait) == is_used("no_iowait"));
+      CHECK((kernel.credit_probes > 0) == is_used("recv_credit"));
       CHECK(kernel.wakes == (is_used("wake_ring") ? 2U : 0U));  // The probe, and the letter's bell.
       CHECK(kernel.events_opened == (is_used("wake_ring") ? 0U : 1U));
       CHECK(kernel.signalled.size() == kernel.events_opened);

@@ -1,11 +1,14 @@
 // The examples of one idea each do what their first lines say, and end well on SIGINT.
 //
-// Leaves to others: echo and tick (signals_arrive.cpp), the simulated chat (tests/api).
+// Leaves to others: tick (signals_arrive.cpp), the simulated chat (tests/api).
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
+#include "tests/support/datagram_client.hpp"
+#include "tests/support/directory.hpp"
 #include "tests/support/process.hpp"
 
 #include <csignal>
+#include <set>
 #include <string>
 
 #ifdef RINGWIRE_EXAMPLE_TIMERS
@@ -48,6 +51,13 @@ std::string line_of(Client& client) {
   return line;
 }
 
+// A message of the codec example.
+std::string frame(const std::string& text) {
+  std::string head;
+  for (const int shift : {24, 16, 8, 0}) head += static_cast<char>(text.size() >> shift & 0xFF);
+  return head + text;
+}
+
 }  // namespace
 
 TEST_CASE("the offload example answers from its workers, in whatever order they finish") {
@@ -60,6 +70,73 @@ TEST_CASE("the offload example answers from its workers, in whatever order they 
   const std::string second = line_of(client);
   CHECK((first == "4 below 10\n" || second == "4 below 10\n"));
   CHECK((first == "8 below 20\n" || second == "8 below 20\n"));
+  client.close();
+  CHECK(example.ends_well());
+}
+
+TEST_CASE("the echo example serves TCP, UDP and unix sockets, as it is told") {
+  Example tcp{{RINGWIRE_EXAMPLE_ECHO, "0"}};
+  CHECK(Client{tcp.address()}.exchange("over tcp") == "over tcp");
+  CHECK(tcp.ends_well());
+  Example udp{{RINGWIRE_EXAMPLE_ECHO, "udp://127.0.0.1:0"}};
+  CHECK(DatagramClient{udp.address()}.exchange("over udp") == "over udp");
+  CHECK(udp.ends_well());
+  const Directory directory;
+  const std::string path = directory / "echo";
+  Example local{{RINGWIRE_EXAMPLE_ECHO, "unix://" + path}};
+  CHECK(Client{unix_address(path)}.exchange("over unix") == "over unix");
+  CHECK(local.ends_well());
+}
+
+TEST_CASE("the chat example tells everybody what anybody says") {
+  Example example{{RINGWIRE_EXAMPLE_CHAT, "0"}};
+  Client first{example.address()};
+  CHECK(line_of(first) == "guest 1 comes in\n");
+  Client second{example.address()};
+  CHECK(line_of(first) == "guest 2 comes in\n");
+  CHECK(line_of(second) == "guest 2 comes in\n");
+  REQUIRE(second.send_all("hello\nhow are"));
+  REQUIRE(first.send_all("hi\n"));
+  REQUIRE(second.send_all(" you?\n"));
+  for (Client* client : {&first, &second}) {
+    std::multiset<std::string> lines;
+    for (int count = 0; count < 3; ++count) lines.insert(line_of(*client));
+    CHECK(lines ==
+          std::multiset<std::string>{"guest 2: hello\n", "guest 2: how are you?\n", "guest 1: hi\n"});
+  }
+  REQUIRE(second.send_all(std::string(1001, 'x')));  // No end of the line in sight.
+  CHECK(second.expect_eof());
+  second.close();
+  CHECK(line_of(first) == "guest 2 leaves\n");
+  first.close();
+  CHECK(example.ends_well());
+}
+
+TEST_CASE("the push example tells whoever is connected, from a thread of its own") {
+  Example example{{RINGWIRE_EXAMPLE_PUSH, "0", "20"}};
+  Client first{example.address()};
+  Client second{example.address()};
+  for (Client* client : {&first, &second}) {
+    const std::string line = line_of(*client);
+    CHECK(line.starts_with("tick "));
+    CHECK(line_of(*client) == "tick " + std::to_string(port_in(line) + 1) + "\n");
+  }
+  CHECK(example.ends_well());
+}
+
+TEST_CASE("the codec example answers whole messages, however they were cut, and none beyond its limit") {
+  Example example{{RINGWIRE_EXAMPLE_CODEC, "0"}};
+  Client client{example.address()};
+  std::string large(1 << 20, 'a');
+  large.back() = 'z';
+  const std::string sent = frame("hello") + frame("") + frame("word");
+  for (std::size_t at = 0; at < sent.size(); at += 3) REQUIRE(client.send_all(sent.substr(at, 3)));
+  const std::string answers = frame("olleh") + frame("") + frame("drow");
+  CHECK(client.receive_exactly(answers.size()) == answers);
+  CHECK((client.exchange(frame(large)) == frame(std::string{large.rbegin(), large.rend()})));
+  REQUIRE(client.send_all(frame(large + "!").substr(0, 4)));
+  CHECK(client.receive_until_eof() == frame("too long"));
+  CHECK(client.at_eof());
   client.close();
   CHECK(example.ends_well());
 }
@@ -91,6 +168,17 @@ TEST_CASE("the per-loop example counts what each loop did, without an atomic") {
   CHECK(child.read_line().value_or("") == "loop 0: 2 connections, 10 bytes");
   CHECK(child.read_line().value_or("") == "loop 1: 1 connections, 5 bytes");
   CHECK(child.wait() == 0);
+}
+
+TEST_CASE("the client example connects, sends, prints what comes, and ends with the other side") {
+  Example server{{RINGWIRE_EXAMPLE_ECHO, "tcp://127.0.0.1:0"}};
+  const std::string address = "tcp://" + server.address().to_string();
+  Child client{{RINGWIRE_EXAMPLE_CLIENT, address, "hello\n"}};
+  CHECK(client.read_line() == "hello");
+  CHECK(client.wait() == 0);
+  CHECK(server.ends_well());
+  Child alone{{RINGWIRE_EXAMPLE_CLIENT, address, "hello\n"}};
+  CHECK(alone.wait() == 1);
 }
 
 TEST_CASE("the timers example shows the silent the door, and tells the others the time") {

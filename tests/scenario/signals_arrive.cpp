@@ -3,7 +3,6 @@
 // Leaves to others: what a stop does. Everything runs in child processes: the signals must not hit the tests.
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
-#include "tests/support/datagram_client.hpp"
 #include "tests/support/process.hpp"
 
 #include <csignal>
@@ -93,15 +92,6 @@ TEST_CASE("the echo example says its address, echoes, and ends well on SIGINT") 
   const std::string sent = random_bytes(1, 100'000);
   CHECK((client.exchange(sent) == sent));
   client.close();
-  child.signal(SIGINT);
-  CHECK(child.wait() == 0);
-}
-
-TEST_CASE("the udp echo example says its address, echoes, and ends well on SIGINT") {
-  Child child{{RINGWIRE_EXAMPLE_UDP_ECHO, "0"}};
-  const DatagramClient client{loopback(port_in(child.read_line().value_or("")))};
-  CHECK(client.exchange("once") == "once");
-  CHECK(client.exchange("twice") == "twice");
   child.signal(SIGINT);
   CHECK(child.wait() == 0);
 }

@@ -59,7 +59,8 @@ void draw_features(Choices& choices, Plan& plan) {
   constexpr unsigned no_iowait = 1U << 17;
   plan.ring_features = choices.draw(2) == 0 ? no_iowait : 0;
   plan.wakes = choices.draw(3) != 1;
-  for (const std::string_view name : {"defer_taskrun", "registered_ring", "no_iowait", "wake_ring"}) {
+  for (const std::string_view name :
+       {"defer_taskrun", "registered_ring", "no_iowait", "wake_ring", "recv_credit"}) {
     if (choices.draw(5) == 1) plan.mask += std::string{name} + ",";
   }
   plan.options.mask = plan.mask;

@@ -151,14 +151,16 @@ void ScriptKernel::submit(int ring_fd, Memory& memory, unsigned count) {
   for (; count > 0 && memory.sq_head != memory.sq_tail; --count) {
     const unsigned mask = static_cast<unsigned>(memory.sqes.size()) - 1;
     const io_uring_sqe& sqe = memory.sqes[memory.array[memory.sq_head & mask]];
-    const Request request{ring_fd,
-                          {sqe.opcode, sqe.flags, sqe.ioprio, sqe.fd, sqe.off, sqe.addr, sqe.len,
-                           static_cast<std::uint32_t>(sqe.msg_flags), sqe.user_data, sqe.buf_group}};
+    const Request request{
+        ring_fd,
+        {sqe.opcode, sqe.flags, sqe.ioprio, sqe.fd, sqe.off, sqe.addr, sqe.len,
+         static_cast<std::uint32_t>(sqe.msg_flags), sqe.user_data, sqe.buf_group, sqe.file_index}};
     std::atomic_ref{memory.sq_head}.store(memory.sq_head + 1, std::memory_order_release);
     outstanding_.push_back(request);
     switch (request.token().op) {
       case uring::Op::probe:
-        complete(request, probe_result);
+        credit_probes += request.sqe.file_index != 0 ? 1 : 0;
+        complete(request, request.sqe.file_index != 0 ? credit_result : probe_result);
         break;
       case uring::Op::handoff_send:  // Carried out at once, unless the script has a say.
         if (rings_.contains(request.sqe.fd) && enter_results.empty()) {

@@ -37,6 +37,7 @@ struct Request {
     std::uint32_t op_flags;
     std::uint64_t user_data;
     std::uint16_t buf_group;
+    std::uint32_t file_index;
   };
 
   int ring_fd;
@@ -70,6 +71,9 @@ class ScriptKernel final : public kernel::Kernel {
   unsigned features = 0;
   /// What the required requests are answered in the probe; -EBADF = known.
   int probe_result = -EBADF;
+  /// What a probe for a receive with a credit answers, and how often it was made.
+  int credit_result = -EBADF;
+  int credit_probes = 0;
   /// The clock.
   kernel::Nanoseconds time = 1'000'000'000;
   /// Environment variables.

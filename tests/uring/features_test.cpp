@@ -62,7 +62,8 @@ TEST_CASE("an unknown name is an invalid option whose explanation lists the know
   CHECK(error == Error::invalid_option);
   const std::string text = explain(error);
   CHECK_THAT(text, contains("'wake_rong'"));
-  for (const char* name : {"all", "defer_taskrun", "registered_ring", "no_iowait", "wake_ring"}) {
+  for (const char* name :
+       {"all", "defer_taskrun", "registered_ring", "no_iowait", "wake_ring", "recv_credit"}) {
     CHECK_THAT(text, contains(name));
   }
 }
@@ -78,7 +79,7 @@ TEST_CASE("names are not found by their beginnings, nor in capitals") {
 TEST_CASE("taking a set out leaves the rest") {
   Features rest = Features::all();
   rest.remove(masked("wake_ring,no_iowait"));
-  CHECK(rest.to_string() == "defer_taskrun registered_ring");
+  CHECK(rest.to_string() == "defer_taskrun registered_ring recv_credit");
   rest.remove(Feature::defer_taskrun);
   CHECK(rest.has(Feature::registered_ring));
   CHECK_FALSE(rest.has(Feature::defer_taskrun));

@@ -142,6 +142,7 @@ Features seen_by(const ScriptKernel& kernel) {
   }
   if ((kernel.enter_flags & abi::enter_no_iowait) != 0) seen.add(Feature::no_iowait);
   if (kernel.wakes > 0) seen.add(Feature::wake_ring);
+  if (kernel.credit_probes > 0) seen.add(Feature::recv_credit);
   return seen;
 }
 
@@ -171,6 +172,7 @@ TEST_CASE("with everything masked the kernel is asked for nothing that could fai
   REQUIRE_FALSE(ring.open(8, 16, {}));
   CHECK(kernel.registered.empty());
   CHECK(kernel.wakes == 0);
+  CHECK(kernel.credit_probes == 0);
   CHECK(kernel.enter_flags == 0);
 }
 
@@ -178,6 +180,7 @@ TEST_CASE("a feature the kernel lacks is left out, and the ring works without it
   ScriptKernel kernel;
   kernel.wake_result = -EINVAL;
   kernel.register_results = {-EINVAL};
+  kernel.credit_result = -EINVAL;
   Ring ring{kernel};
   REQUIRE_FALSE(ring.open(8, 16, Features::all()));
   Features expected;

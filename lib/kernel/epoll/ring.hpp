@@ -21,8 +21,9 @@ namespace ringwire::kernel::epoll {
 /// Answers io_uring's messages.
 class Ring {
  public:
-  /// Completions one operation may post in a row before others get their turn; as in Linux.
-  static constexpr unsigned completions_max = 32;
+  /// Completions one operation may post in a row before others get their turn: a receive brings
+  /// what `Feature::recv_credit` allows elsewhere.
+  static constexpr unsigned completions_max = 16;
 
   Ring() = default;
   Ring(const Ring&) = delete;

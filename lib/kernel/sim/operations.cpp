@@ -315,8 +315,12 @@ bool SimKernel::recv_once(Operation& operation) {
   std::size_t size = std::min<std::size_t>(buffer.size, file.stream->arrived(file.side));
   if (size > 1 && faults_.happens(Fault::short_recv))
     size = 1 + choices_.draw_size(static_cast<std::uint32_t>(size - 1));
+  std::uint32_t& credit = operation.request.file_index;  // `optlen`: bytes it may bring; 0 = no bound.
+  if (credit != 0) size = std::min<std::size_t>(size, credit);
   const int result = file.stream->recv(file.side, {buffer.memory, size});
-  const bool ends = !is_multishot(operation) || queue_is_full(operation) || faults_.happens(Fault::recv_ends);
+  const bool spent = credit != 0 && result > 0 && (credit -= static_cast<std::uint32_t>(result)) == 0;
+  const bool ends =
+      spent || !is_multishot(operation) || queue_is_full(operation) || faults_.happens(Fault::recv_ends);
   if (ends) return end(operation, result, buffer.cqe_flags()), false;
   go_on(operation, result, buffer.cqe_flags());
   return true;

@@ -75,6 +75,27 @@ TEST_CASE("a multishot receive brings a buffer at a time and goes on, until the 
   CHECK(at.kernel.operations_count() == 0);
 }
 
+TEST_CASE("a multishot receive with a credit ends with the last byte of it, and leaves the rest",
+          "[operations]") {
+  SimFixture at;
+  const int fd = at.accept();
+  uring::prep_recv_multishot(at.ring.sqe(recv_data), fd, 0, false, 10);
+  at.ring.enter();
+  at.send("hello world");
+  at.attempt_all();
+  const Cqes first = at.ring.reap();
+  REQUIRE(first.size() == 1);
+  CHECK(at.ring.content(first[0]) == "hello wo");
+  CHECK(has_more(first[0]));
+  at.attempt_all();
+  const Cqes last = at.ring.reap();
+  REQUIRE(last.size() == 1);
+  CHECK(at.ring.content(last[0]) == "rl");
+  CHECK_FALSE(has_more(last[0]));
+  CHECK(at.kernel.operations_count() == 0);
+  CHECK(at.client->arrived(1) == 1);
+}
+
 TEST_CASE("a receive without a free buffer ends at once, also when there is nothing to receive",
           "[operations]") {
   SimFixture at;
