@@ -39,7 +39,7 @@ struct Shared {
   NewsList news;
   BudgetShare budget{};
   std::uint32_t recv_credit = 0;  // Bytes one armed receive brings at most; 0 = the kernel knows no bound.
-  LoopMetrics metrics{};  // Counted by whoever sees it happen; shown to other threads by the loop.
+  LoopMetrics metrics{};          // Counted by whoever sees it happen; shown to other threads by the loop.
 };
 
 }  // namespace ringwire::conn
