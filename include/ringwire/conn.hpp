@@ -147,7 +147,7 @@ class Conn {
   /// Closes with `Error::idle_timeout` when nothing is received or sent for this long; 0 = never. Replaces
   /// `Options::idle_timeout` for this connection, counting from now. Resolution: 1 ms. Sent means: taken by
   /// the kernel, in whatever parts; only a send that is under way while the timeout is first turned on counts
-  /// as a whole.
+  /// as a whole. May throw bad_alloc, as the next three.
   void set_idle_timeout(std::chrono::milliseconds timeout);
 
   /// Closes with `Error::read_timeout` when nothing is received for this long; 0 = never. Time in which we do
@@ -208,27 +208,35 @@ class Conn {
   T& emplace_context(Args&&... args) {
     auto made = std::make_unique<T>(std::forward<Args>(args)...);
     T& context = *made;
-    set_context(made.release(), &context_tag<T>,
-                [](void* object) noexcept { delete static_cast<T*>(object); });
+    set_context(made.release(), context_type<T>);
     return context;
   }
 
   /// The context, or nullptr when there is none or it is of another type.
   template <typename T>
   [[nodiscard]] T* context() const noexcept {
-    return static_cast<T*>(get_context(&context_tag<T>));
+    return static_cast<T*>(get_context(context_type<T>));
   }
 
  protected:
+  /// For ringwire itself: what a context is.
+  struct ContextType {
+    void (*destroy)(void* object) noexcept;
+  };
+
   Conn() = default;
   ~Conn() = default;
 
  private:
   template <typename T>
-  static constexpr char context_tag = 0;  // Its address tells the types apart, without RTTI.
+  static void destroy_context(void* object) noexcept {
+    delete static_cast<T*>(object);
+  }
+  template <typename T>  // Its address tells the types apart, without RTTI.
+  static constexpr ContextType context_type{&destroy_context<T>};
 
-  void set_context(void* object, const void* tag, void (*destroy)(void*) noexcept) noexcept;
-  [[nodiscard]] void* get_context(const void* tag) const noexcept;
+  void set_context(void* object, const ContextType& type) noexcept;
+  [[nodiscard]] void* get_context(const ContextType& type) const noexcept;
 };
 
 }  // namespace ringwire

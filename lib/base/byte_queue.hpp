@@ -52,6 +52,6 @@ class ByteQueue {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 };
-static_assert(sizeof(ByteQueue) <= 32, "one in every connection");
+static_assert(sizeof(ByteQueue) <= 32, "one in every connection that keeps bytes");
 
 }  // namespace ringwire::base

@@ -142,13 +142,15 @@ std::size_t Conn::outbound_size() const noexcept {
 
 void Conn::pause() {
   conn::Connection& conn = self(*this);
-  if (std::exchange(conn.paused_, true)) return;
+  if (conn.paused_) return;
+  conn.paused_ = true;
   conn.mark_due();  // The flush cancels the receive.
 }
 
 void Conn::resume() {
   conn::Connection& conn = self(*this);
-  if (!std::exchange(conn.paused_, false)) return;
+  if (!conn.paused_) return;
+  conn.paused_ = false;
   conn.resumed_ = true;
   conn.note_receiving();
   conn.mark_due();  // The flush arms the receive, and tells what was held back.
@@ -179,7 +181,7 @@ void Conn::shutdown_write() {
 void Conn::set_idle_timeout(std::chrono::milliseconds timeout) {
   RINGWIRE_REQUIRE(timeout.count() >= 0, "idle timeout {} ms", timeout.count());
   conn::Connection& conn = self(*this);
-  conn.idle_timeout_ = timeout;
+  conn.rare().idle_timeout = timeout;
   conn.active_at_ = conn.shared_.now;
   conn.mark_due();  // The flush moves the timer.
 }
@@ -277,15 +279,15 @@ LoopRef Conn::loop() const {
   return self(*this).shared_.loop;
 }
 
-void Conn::set_context(void* object, const void* tag, void (*destroy)(void*) noexcept) noexcept {
+void Conn::set_context(void* object, const ContextType& type) noexcept {
   conn::Connection& conn = self(*this);
-  const auto old = std::exchange(conn.context_, {object, tag, destroy});
-  if (old.object != nullptr) old.destroy(old.object);
+  const auto old = std::exchange(conn.context_, {object, &type});
+  if (old.object != nullptr) old.type->destroy(old.object);
 }
 
-void* Conn::get_context(const void* tag) const noexcept {
+void* Conn::get_context(const ContextType& type) const noexcept {
   const conn::Connection& conn = self(*this);
-  return conn.context_.tag == tag ? conn.context_.object : nullptr;
+  return conn.context_.type == &type ? conn.context_.object : nullptr;
 }
 
 }  // namespace ringwire

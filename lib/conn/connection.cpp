@@ -16,13 +16,12 @@ Connection::Connection(std::uint32_t slot, std::uint32_t generation, Shared& sha
       generation_{generation},
       origin_{origin},
       active_at_{shared.now},
-      milestone_{shared.now},
-      idle_timeout_{shared.options.idle_timeout} {
+      milestone_{shared.now} {
   RINGWIRE_ASSERT(fd >= 0);
   const Options& options = shared.options;
   if (options.read_timeout.count() != 0 || options.write_timeout.count() != 0 ||
       options.lifetime.count() != 0) {
-    rare_ = std::make_unique<Rare>();
+    static_cast<void>(rare());
     rare_->read_timeout = options.read_timeout;
     rare_->write_timeout = options.write_timeout;
     rare_->lifetime = options.lifetime;
@@ -35,7 +34,7 @@ Connection::~Connection() {
   RINGWIRE_ASSERT(armed_ == 0, "released while the kernel holds {}", armed_);
   RINGWIRE_ASSERT(fd_ < 0, "descriptor {} is still open", fd_);
 
-  if (context_.object != nullptr) context_.destroy(context_.object);
+  if (context_.object != nullptr) context_.type->destroy(context_.object);
   inbound_.clear(shared_.pool);
   outbound_.clear(shared_.chunks);
   if (Link<Due>::linked()) shared_.due.remove(*this);
@@ -63,14 +62,19 @@ void Connection::mark_news() noexcept {
 Happened Connection::take_news() noexcept {
   Happened news = std::exchange(happened_, {});
   if (paused_) {
-    happened_.traffic = std::exchange(news.traffic, false);
-    happened_.eof = std::exchange(news.eof, false);
+    happened_.traffic = news.traffic;
+    happened_.eof = news.eof;
+    news.traffic = false;
+    news.eof = false;
   }
   return news;
 }
 
 Rare& Connection::rare() {
-  if (rare_ == nullptr) rare_ = std::make_unique<Rare>();
+  if (rare_ == nullptr) {
+    rare_ = std::make_unique<Rare>();
+    rare_->idle_timeout = shared_.options.idle_timeout;
+  }
   return *rare_;
 }
 

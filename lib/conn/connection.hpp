@@ -33,15 +33,16 @@ enum class Origin : std::uint8_t { accepted, connected };
 
 /// What has happened to a connection since the handler was last told; taken by `take_news`.
 struct Happened {
-  bool traffic = false;   // Bytes came, or somebody called `wake`.
-  bool eof = false;       // The peer's FIN.
-  bool writable = false;  // Down to the low mark.
-  bool drain = false;     // The engine stops.
+  bool traffic : 1 = false;   // Bytes came, or somebody called `wake`.
+  bool eof : 1 = false;       // The peer's FIN.
+  bool writable : 1 = false;  // Down to the low mark.
+  bool drain : 1 = false;     // The engine stops.
 };
 
 /// What few connections have; made when it is first asked for. A timeout of 0 is none.
 struct Rare {
   std::vector<Done> closed_callbacks;
+  std::chrono::milliseconds idle_timeout{0};
   std::chrono::milliseconds read_timeout{0};
   std::chrono::milliseconds write_timeout{0};
   std::chrono::milliseconds lifetime{0};
@@ -190,6 +191,7 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   void note_receiving() noexcept;
   void note_room(bool was_full) noexcept;
   [[nodiscard]] bool sends_in_full() const noexcept;
+  [[nodiscard]] std::chrono::milliseconds idle_timeout() const noexcept;
   [[nodiscard]] kernel::Nanoseconds idle_deadline() const noexcept;
   [[nodiscard]] kernel::Nanoseconds read_deadline() const noexcept;
   [[nodiscard]] kernel::Nanoseconds write_deadline() const noexcept;
@@ -197,8 +199,7 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
 
   struct Context {
     void* object;
-    const void* tag;
-    void (*destroy)(void*) noexcept;
+    const ContextType* type;
   };
 
   Shared& shared_;
@@ -207,27 +208,26 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   int fd_;
   std::uint32_t slot_;
   std::uint32_t generation_;
+  std::uint32_t send_size_ = 0;  // Bytes the kernel was lent.
   State state_ = State::open;
   std::uint8_t armed_ = 0;
   Origin origin_;
   Happened happened_;
-  std::uint32_t send_size_ = 0;  // Bytes the kernel was lent.
-  bool send_in_full_ = true;     // And not to come back before all of them are gone.
-  bool recv_starved_ = false;    // The pool was empty: look for data before the next buffer.
-  bool paused_ = false;          // By the handler: nothing is received, and nothing told of what was.
-  bool resumed_ = false;         // No longer, and what was held back is to be told.
-  bool closed_by_us_ = false;    // Not by the network.
-  bool eof_ = false;             // The peer's FIN has come.
-  bool fin_wanted_ = false;      // Ours is to follow the last byte.
-  bool fin_sent_ = false;        // It has.
-  bool above_high_mark_ = false;
-  bool sent_short_ =
-      false;  // The last send ended before its last byte: the next one tells whether that was the end.
-  bool eof_doubted_ = false;  // Until then an end of the stream may be what a reset looks like.
+  bool send_in_full_ : 1 = true;   // And not to come back before all of them are gone.
+  bool recv_starved_ : 1 = false;  // The pool was empty: look for data before the next buffer.
+  bool paused_ : 1 = false;        // By the handler: nothing is received, and nothing told of what was.
+  bool resumed_ : 1 = false;       // No longer, and what was held back is to be told.
+  bool closed_by_us_ : 1 = false;  // Not by the network.
+  bool eof_ : 1 = false;           // The peer's FIN has come.
+  bool fin_wanted_ : 1 = false;    // Ours is to follow the last byte.
+  bool fin_sent_ : 1 = false;      // It has.
+  bool above_high_mark_ : 1 = false;
+  bool sent_short_ : 1 = false;   // The last send ended before its last byte: the next one tells whether
+                                  // that was the end.
+  bool eof_doubted_ : 1 = false;  // Until then an end of the stream may be what a reset looks like.
   std::error_code reason_;
   kernel::Nanoseconds active_at_;  // When bytes last moved.
   kernel::Nanoseconds milestone_;  // Open: when it opened. Closing: when our patience ends.
-  std::chrono::milliseconds idle_timeout_;
   Context context_{};
   std::unique_ptr<Rare> rare_;
 };

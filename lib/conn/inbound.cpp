@@ -34,11 +34,12 @@ void Inbound::add(uring::BufferPool& pool, std::uint16_t bid, std::size_t size) 
   }
   const Return after_copy{pool, bid};
   if (holds_) keep_held(pool);
-  kept_.append(pool.view(bid, size));
+  keep(pool.view(bid, size));
 }
 
 Bytes Inbound::view(const uring::BufferPool& pool) const noexcept {
-  return holds_ ? pool.view(held_bid_, held_end_).subspan(held_begin_) : kept_.view();
+  if (holds_) return pool.view(held_bid_, held_end_).subspan(held_begin_);
+  return kept_ != nullptr ? kept_->view() : Bytes{};
 }
 
 void Inbound::discard(std::size_t size) noexcept {
@@ -46,15 +47,16 @@ void Inbound::discard(std::size_t size) noexcept {
 
   if (holds_) {
     held_begin_ += static_cast<std::uint32_t>(size);
-  } else {
-    kept_.consume(size);
+  } else if (size > 0) {
+    kept_->consume(size);
   }
 }
 
 Buffer Inbound::take(uring::BufferPool& pool, std::size_t size) {
   RINGWIRE_ASSERT(size <= this->size(), "take {} of {}", size, this->size());
 
-  // A few bytes are not worth a whole buffer: it would be missing for as long as they are kept.
+  // A few bytes are not worth a whole buffer: it would be missing for as long
+  // as they are kept.
   const bool is_rest = holds_ && size == this->size();
   if (is_rest && size * 4 >= pool.buffer_size() && pool.can_lend()) {
     Buffer lent = pool.lend(held_bid_, view(pool));
@@ -68,19 +70,24 @@ Buffer Inbound::take(uring::BufferPool& pool, std::size_t size) {
   return copy;
 }
 
+void Inbound::keep(Bytes bytes) {
+  if (kept_ == nullptr) kept_ = std::make_unique<base::ByteQueue>();
+  kept_->append(bytes);
+}
+
 void Inbound::keep_held(uring::BufferPool& pool) {
   RINGWIRE_ASSERT(holds_);
-  RINGWIRE_ASSERT(kept_.empty());
+  RINGWIRE_ASSERT(kept_ == nullptr || kept_->empty());
 
   const Bytes rest = view(pool);
   holds_ = false;
   const Return after_copy{pool, held_bid_};
-  kept_.append(rest);
+  keep(rest);
 }
 
 void Inbound::settle(uring::BufferPool& pool) {
-  if (!holds_) return kept_.settle();
   if (size() == 0) return clear(pool);
+  if (!holds_) return;
   keep_held(pool);
 }
 
@@ -89,7 +96,7 @@ void Inbound::clear(uring::BufferPool& pool) noexcept {
   holds_ = false;
   held_begin_ = 0;
   held_end_ = 0;
-  kept_.release();
+  kept_.reset();
 }
 
 }  // namespace ringwire::conn

@@ -18,50 +18,68 @@ void Outbound::borrow(base::ChunkPool& pool, const Buffer& bytes) {
 }
 
 void Outbound::notify(Done&& done) {
-  if (waiting_ == nullptr) waiting_ = std::make_unique<std::deque<Waiting>>();
-  waiting_->emplace_back().end = consumed_ + queue_.size();
-  waiting_->back().done = std::move(done);  // Only now, when nothing can fail any more.
+  if (busy_ == nullptr) busy_ = std::make_unique<Busy>();
+  if (busy_->waiting == nullptr) {
+    busy_->waiting = std::make_unique<std::deque<Waiting>>();
+    busy_->consumed = 0;
+  }
+  busy_->waiting->emplace_back().end = busy_->consumed + queue_.size();
+  busy_->waiting->back().done = std::move(done);  // Only now, when nothing can fail any more.
 }
 
 const msghdr* Outbound::gather() noexcept {
   RINGWIRE_ASSERT(!queue_.empty());
 
-  if (message_ == nullptr) message_.reset(new (std::nothrow) Message);
-  if (message_ == nullptr) return nullptr;
+  if (busy_ == nullptr) busy_.reset(new (std::nothrow) Busy);
+  if (busy_ == nullptr) return nullptr;
+  if (busy_->message == nullptr) busy_->message.reset(new (std::nothrow) Message);
+  if (busy_->message == nullptr) return nullptr;
 
   std::array<Bytes, pieces_max> pieces;
   const std::size_t count = queue_.gather(pieces);
+  Message& message = *busy_->message;
   for (std::size_t index = 0; index < count; ++index) {
     // sendmsg(2) only reads through this pointer.
-    message_->pieces[index] = {const_cast<std::byte*>(pieces[index].data()), pieces[index].size()};
+    message.pieces[index] = {const_cast<std::byte*>(pieces[index].data()), pieces[index].size()};
   }
-  message_->header.msg_iov = message_->pieces.data();
-  message_->header.msg_iovlen = count;
-  return &message_->header;
+  message.header.msg_iov = message.pieces.data();
+  message.header.msg_iovlen = count;
+  return &message.header;
 }
 
 void Outbound::consume(base::ChunkPool& pool, std::size_t size) noexcept {
   RINGWIRE_ASSERT(size <= queue_.size(), "{} of {}", size, queue_.size());
 
   queue_.consume(pool, size);
-  consumed_ += size;
-  if (queue_.empty()) message_.reset();
+  if (busy_ != nullptr) busy_->consumed += size;
+  if (queue_.empty()) drop_message();
 }
 
 void Outbound::clear(base::ChunkPool& pool) noexcept {
   queue_.clear(pool);
-  message_.reset();
+  drop_message();
+}
+
+void Outbound::drop_message() noexcept {
+  if (busy_ == nullptr) return;
+  busy_->message.reset();
+  if (busy_->waiting == nullptr) busy_.reset();
 }
 
 bool Outbound::has_done() const noexcept {
-  return waiting_ != nullptr && !waiting_->empty() && waiting_->front().end <= consumed_;
+  return busy_ != nullptr && busy_->waiting != nullptr && !busy_->waiting->empty() &&
+         busy_->waiting->front().end <= busy_->consumed;
 }
 
 std::optional<Done> Outbound::take_done(bool all) noexcept {
-  if (waiting_ == nullptr || waiting_->empty() || !(all || has_done())) return std::nullopt;
-  std::optional<Done> done{std::move(waiting_->front().done)};
-  waiting_->pop_front();
-  if (waiting_->empty()) waiting_.reset();
+  if (busy_ == nullptr || busy_->waiting == nullptr || busy_->waiting->empty() || !(all || has_done())) {
+    return std::nullopt;
+  }
+  std::deque<Waiting>& waiting = *busy_->waiting;
+  std::optional<Done> done{std::move(waiting.front().done)};
+  waiting.pop_front();
+  if (waiting.empty()) busy_->waiting.reset();
+  if (busy_->waiting == nullptr && busy_->message == nullptr) busy_.reset();
   return done;
 }
 

@@ -127,7 +127,9 @@ void Connection::on_pause(const uring::Completion& done) noexcept {
 
 // What the handler has left is offered once more, too: it may have paused because it could not use it yet.
 void Connection::tell_held_back() noexcept {
-  if (!std::exchange(resumed_, false) || paused_) return;
+  const bool resumed = resumed_;
+  resumed_ = false;
+  if (!resumed || paused_) return;
   if (inbound_.size() > 0) happened_.traffic = true;
   if (happened_.traffic || happened_.eof) mark_news();
 }

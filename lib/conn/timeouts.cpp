@@ -27,12 +27,16 @@ void Connection::note_receiving() noexcept {
   if (rare_ != nullptr) rare_->received_at = shared_.now;
 }
 
+std::chrono::milliseconds Connection::idle_timeout() const noexcept {
+  return rare_ != nullptr ? rare_->idle_timeout : shared_.options.idle_timeout;
+}
+
 bool Connection::sends_in_full() const noexcept {
-  return idle_timeout_.count() == 0 && (rare_ == nullptr || rare_->write_timeout.count() == 0);
+  return idle_timeout().count() == 0 && (rare_ == nullptr || rare_->write_timeout.count() == 0);
 }
 
 kernel::Nanoseconds Connection::idle_deadline() const noexcept {
-  return idle_timeout_.count() == 0 ? 0 : active_at_ + base::to_nanoseconds(idle_timeout_);
+  return idle_timeout().count() == 0 ? 0 : active_at_ + base::to_nanoseconds(idle_timeout());
 }
 
 // Not while we do not listen: then nothing can come.

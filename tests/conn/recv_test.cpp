@@ -24,6 +24,8 @@ TEST_CASE("a receive is armed with the credit that all share, again when it is u
   REQUIRE(first);
   CHECK(first->sqe.file_index == 64);
   REQUIRE(at.kernel.receive(*first, std::string(64, 'x'), false));
+  at.step();
+  at.conn->settle();
   at.lap();
   const auto second = at.kernel.take(Op::recv);
   REQUIRE(second);
