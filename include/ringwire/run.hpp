@@ -19,9 +19,9 @@ namespace ringwire {
 /// ("udp4://239.1.2.3:9000", "udp6://[ff02::1%eth0]:9000") is joined, on loop 0 alone; others may do the same
 /// at the same port (`Options::multicast_interface`).
 ///
-/// Or a unix socket: "unix:///run/server.sock", "unix://relative.sock", "unix://@name" for an abstract one (no
-/// file). The file of a server that was killed is replaced, one that somebody listens on is `address_in_use`;
-/// it is removed when the engine stops listening. Its permissions are the umask's.
+/// Or a unix socket: "unix:///run/server.sock", "unix://relative.sock", "unix://@name" for an abstract one
+/// (no file). The file of a server that was killed is replaced, one that somebody listens on is
+/// `address_in_use`; it is removed when the engine stops listening. Its permissions are the umask's.
 ///
 /// Or a socket that listens already: "fd://3" takes descriptor 3 over (another process has left it there, see
 /// `Engine::dup_listener`); "systemd://" takes all that systemd has left (LISTEN_PID, LISTEN_FDS), and

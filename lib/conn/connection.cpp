@@ -93,6 +93,7 @@ void Connection::wake() noexcept {
 }
 
 void Connection::drain() noexcept {
+  draining_ = true;
   if (state_ != State::open) return;
   happened_.drain = true;
   mark_news();

@@ -131,8 +131,10 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   [[nodiscard]] std::optional<Done> take_done(bool all) noexcept { return outbound_.take_done(all); }
   /// Sends `on_traffic` once though nothing came.
   void wake() noexcept;
-  /// Sends `on_drain` once.
+  /// Sends `on_drain` once, unless it is closing already.
   void drain() noexcept;
+  /// Has `drain` been called?
+  [[nodiscard]] bool is_draining() const noexcept { return draining_; }
   /// Calls `done` after `on_close`. May throw bad_alloc; then `done` is left to the caller.
   void notify_closed(Done&& done);
   /// The callbacks of `notify_closed`, to be called now.
@@ -221,6 +223,7 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   bool eof_ : 1 = false;           // The peer's FIN has come.
   bool fin_wanted_ : 1 = false;    // Ours is to follow the last byte.
   bool fin_sent_ : 1 = false;      // It has.
+  bool draining_ : 1 = false;      // That we stop is told, or was.
   bool above_high_mark_ : 1 = false;
   bool sent_short_ : 1 = false;   // The last send ended before its last byte: the next one tells whether
                                   // that was the end.

@@ -51,8 +51,6 @@ struct Client final : conn::Connection {
   [[no_unique_address]] Timer timer;
   /// What the engine's admission wants back when it has ended.
   std::uint32_t pass = 0;
-  /// That we stop.
-  bool told = false;
 };
 
 static_assert(sizeof(Client) <= 240, "an idle connection is this and the 8 bytes of its cell");

@@ -59,7 +59,7 @@ void Loop::tell_leaving() noexcept {
   RINGWIRE_ASSERT(next_told_at_ <= plan_.told_by);
   while (untold_ > 0 && next_told_at_ <= shared_.now) {
     Client* client = connections_.at(next_told_);
-    while (client == nullptr || client->told) {
+    while (client == nullptr || client->is_draining()) {
       ++next_told_;
       RINGWIRE_ASSERT(next_told_ < connections_.slots_end(), "{} of {} are untold", untold_,
                       connections_.size());
@@ -73,8 +73,7 @@ void Loop::tell_leaving() noexcept {
 }
 
 void Loop::tell_leaving_to(Client& client) noexcept {
-  RINGWIRE_ASSERT(!client.told);
-  client.told = true;
+  RINGWIRE_ASSERT(!client.is_draining());
   client.drain();
 }
 
@@ -93,7 +92,7 @@ void Loop::cut_off() noexcept {
 
 void Loop::count_drained(const Client& client) noexcept {
   if (!stopping_) return;
-  if (!client.told) --untold_;
+  if (!client.is_draining()) --untold_;
   ++(client.reason() == Error::engine_stopped ? drained_.cut_off : drained_.closed);
 }
 

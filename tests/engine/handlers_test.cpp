@@ -153,7 +153,8 @@ TEST_CASE("an engine that cannot start makes no handler") {
 TEST_CASE("a client's loops have their handlers until the client is gone") {
   Words words;
   {
-    ringwire::Client client{[&](std::size_t loop) { return std::make_unique<Noting>(words, loop); }, two_loops()};
+    ringwire::Client client{[&](std::size_t loop) { return std::make_unique<Noting>(words, loop); },
+                            two_loops()};
     CHECK(words.empty());
     CHECK_FALSE(client.start());
     client.stop();

@@ -23,7 +23,8 @@ constexpr std::size_t everything = 1000;
 
 // A client (side 0) and the engine's end, played by hand.
 struct PeerStage {
-  explicit PeerStage(std::size_t capacity = 100) : stream{std::make_shared<Stream>(capacity)}, peer{stream, 0} {}
+  explicit PeerStage(std::size_t capacity = 100)
+      : stream{std::make_shared<Stream>(capacity)}, peer{stream, 0} {}
 
   void move() { peer.move(choices, true); }
   void send(std::string_view text) {
