@@ -36,7 +36,7 @@ void Swarm::ask_to_end() {
   if (choices_.draw(3) == 0) return ask_to_stop();
 
   constexpr std::array deadlines{200, 1000, 30, 0};
-  constexpr std::array spreads{150, 5000, 30, 0};
+  constexpr std::array spreads{150, 5000, 30, 5000, 0};
   const DrainOptions options{
       .deadline = std::chrono::milliseconds{deadlines[choices_.draw(deadlines.size())]},
       .spread = std::chrono::milliseconds{spreads[choices_.draw(spreads.size())]}};

@@ -100,10 +100,14 @@ Action Swarm::on_close(Conn& conn, std::error_code reason) {
   check_cut_off(link);
   expect(link, conn.peek());  // Unread bytes can still be looked at.
   if (conn.write("late") != Written::refused) violate("a write inside on_close was taken");
-  if (choices_.draw(8) ==
-      1) {  // Perhaps the last letter of this loop: then nobody reads it, and it is answered.
+  // Perhaps the last letter of this loop, or the last work of this engine: then nobody reads it, or does it,
+  // and it is answered.
+  const std::uint32_t last = choices_.draw(8);
+  if (last == 1) {
     ++posted_;
     link.ref.post([this](Conn*) { ++posts_run_; });
+  } else if (last == 2) {
+    offload(link);
   }
   return Action::none;
 }
