@@ -148,10 +148,8 @@ Action Server::on_close(Conn& conn, std::error_code reason) {
   if (reason == Error::end_of_stream && !session->eof && !session->closing)
     table_.violate("end_of_stream without on_eof");
   check(*session, conn.peek());  // Unread bytes can still be looked at.
-  // The engine counts from the beginning of the lap in which the handler closed. On a loaded machine that may
-  // lie a good while before; half of the time is more than any lap takes, and far more than an honest end.
   const bool timed_out =
-      session->closing && std::chrono::steady_clock::now() - session->closed_at >= close_timeout / 2;
+      session->closing && std::chrono::steady_clock::now() - session->closed_at >= close_timeout;
   table_.end_server(*session->link, {reason, session->expected, conn.outbound_size(), timed_out});
   return Action::none;
 }
