@@ -1,11 +1,9 @@
 // Bytes received and not yet taken by the handler.
 //
 //   one buffer arrived          held: the kernel's buffer, in place, no copy
-//   a second one, or leftovers  kept: everything copied together, the buffers
-//   go home
+//   a second one, or leftovers  kept: everything copied together, the buffers go home
 //
-// Invariant: at most one buffer is held, and never while bytes are kept;
-// `settle` leaves none held.
+// Invariant: at most one buffer is held, and never while bytes are kept; `settle` leaves none held.
 #pragma once
 
 #include <ringwire/buffer.hpp>
@@ -23,8 +21,8 @@ namespace ringwire::conn {
 /// The inbound half of a connection.
 class Inbound {
  public:
-  /// Adds the first `size` bytes of buffer `bid`, which the pool has taken. May
-  /// throw bad_alloc; the buffer is home then.
+  /// Adds the first `size` bytes of buffer `bid`, which the pool has taken. May throw bad_alloc; the buffer
+  /// is home then.
   void add(uring::BufferPool& pool, std::uint16_t bid, std::size_t size);
 
   /// Everything, in one piece; valid until the next call that is not const.
