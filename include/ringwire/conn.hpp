@@ -30,8 +30,7 @@ enum class Written : std::uint8_t {
   above_high_mark,
   /// Nothing was taken: `Options::outbound_limit` or `send_budget` would be exceeded (while bytes wait,
   /// `on_writable` says when to try again; with `OutboundPolicy::close` the connection is reset), there was
-  /// no
-  /// memory, or the connection is closing.
+  /// no memory, or the connection is closing.
   refused,
 };
 
@@ -199,6 +198,10 @@ class Conn {
 
   /// The loop this connection lives on.
   [[nodiscard]] LoopRef loop() const;
+
+  /// When this lap of the loop began: the clock is read once a lap, and timeouts count from here. Costs
+  /// nothing; in `sim::World` it is the simulated time. Source: CLOCK_MONOTONIC; uv_now.
+  [[nodiscard]] std::chrono::steady_clock::time_point now() const noexcept;
 
   /// Makes a `T` that belongs to this connection, in place of any earlier context. Destroyed after `on_close`
   /// returned.

@@ -279,6 +279,10 @@ LoopRef Conn::loop() const {
   return self(*this).shared_.loop;
 }
 
+std::chrono::steady_clock::time_point Conn::now() const noexcept {
+  return std::chrono::steady_clock::time_point{std::chrono::nanoseconds{self(*this).shared_.now}};
+}
+
 void Conn::set_context(void* object, const ContextType& type) noexcept {
   conn::Connection& conn = self(*this);
   const auto old = std::exchange(conn.context_, {object, &type});

@@ -117,6 +117,36 @@ TEST_CASE("time passes only as it is told to, and what is due on the way happens
   CHECK(world.run_to_end().empty());
 }
 
+// Measures how long each connection was silent before it spoke.
+struct Stopwatch : Handler {
+  Action on_open(Conn& conn) override {
+    opened = conn.now();
+    return Action::none;
+  }
+  Action on_traffic(Conn& conn) override {
+    silences.push_back(conn.now() - opened);
+    conn.discard();
+    return Action::none;
+  }
+
+  std::chrono::steady_clock::time_point opened;
+  std::vector<std::chrono::nanoseconds> silences;
+};
+
+TEST_CASE("a connection's clock is the world's") {
+  Stopwatch stopwatch;
+  World world{{.whims = 0}};
+  REQUIRE_FALSE(world.start(stopwatch, address, quiet()));
+  Peer peer = world.connect();
+  REQUIRE(world.settle());
+  REQUIRE(world.advance(seconds{7}));
+  peer.send("x");
+  REQUIRE(world.settle());
+  CHECK(stopwatch.silences == std::vector<std::chrono::nanoseconds>{seconds{7}});
+  peer.finish();
+  CHECK(world.run_to_end().empty());
+}
+
 TEST_CASE("a buffer a handler has taken outlives the world it came from") {
   struct Keeper : Handler {
     Action on_traffic(Conn& conn) override {

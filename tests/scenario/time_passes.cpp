@@ -221,6 +221,40 @@ TEST_CASE("a connection's lifetime ends while it is busy, and what was written a
   CHECK(handler.record().reasons.front() == Error::lifetime_ended);
 }
 
+TEST_CASE("now is when the lap began: it stands still for a busy handler, and patience counts from it") {
+  constexpr milliseconds busy{40};
+  constexpr milliseconds patience_with_peer{100};
+  Clock::time_point began;
+  Clock::time_point later;
+  Clock::time_point ended;
+  RecordingHandler handler;
+  handler.traffic = [&](Conn& conn) {
+    began = conn.now();
+    while (Clock::now() - began < busy) {
+    }
+    later = conn.now();
+    return Action::close;
+  };
+  handler.close = [&](Conn& conn, std::error_code /*reason*/) {
+    ended = conn.now();
+    return Action::none;
+  };
+  Options options = quiet();
+  options.close_timeout = patience_with_peer;
+  TestServer server{handler, options};
+  const auto before = Clock::now();
+  Client client{server.address()};
+  CHECK(client.send_all("x"));
+  CHECK(client.expect_eof());  // And no FIN of ours: it is waited for in vain.
+  REQUIRE(handler.wait_closed(1));
+  const auto after = Clock::now();
+  server.stop();
+  CHECK(began >= before);
+  CHECK(later == began);
+  CHECK(ended - began >= patience_with_peer);
+  CHECK(ended <= after);
+}
+
 TEST_CASE("a hundred idle connections are all closed in time", "[features]") {
   RecordingHandler handler;
   Options options = quiet();

@@ -101,7 +101,7 @@ Action Server::on_eof(Conn& conn) {
   Session* session = session_of(conn, "on_eof");
   if (session == nullptr) return Action::none;
   if (std::exchange(session->eof, true)) table_.violate("on_eof came twice");
-  if (!learn_name(conn, *session)) return close(*session);  // It left before its name was out.
+  if (!learn_name(conn, *session)) return close(conn, *session);  // It left before its name was out.
 
   const std::uint64_t got = session->expected + conn.inbound_size();
   const std::uint64_t sent = session->link->sent;
@@ -129,7 +129,7 @@ Action Server::on_drain(Conn& conn) {
       session->expected, session->written, session->total, conn.inbound_size(), conn.outbound_size(),
       session->above ? ", above the mark" : "", session->eof ? ", on_eof came" : "",
       session->silent ? ", half-closed" : ""));
-  return close(*session);
+  return close(conn, *session);
 }
 
 Action Server::on_close(Conn& conn, std::error_code reason) {
@@ -148,8 +148,7 @@ Action Server::on_close(Conn& conn, std::error_code reason) {
   if (reason == Error::end_of_stream && !session->eof && !session->closing)
     table_.violate("end_of_stream without on_eof");
   check(*session, conn.peek());  // Unread bytes can still be looked at.
-  const bool timed_out =
-      session->closing && std::chrono::steady_clock::now() - session->closed_at >= close_timeout;
+  const bool timed_out = session->closing && conn.now() - session->closed_at >= close_timeout;
   table_.end_server(*session->link, {reason, session->expected, conn.outbound_size(), timed_out});
   return Action::none;
 }
@@ -247,9 +246,9 @@ void Server::half_close(Conn& conn, Session& session) {
   ++table_.figures.half_closes_by_server;
 }
 
-Action Server::close(Session& session) {
+Action Server::close(Conn& conn, Session& session) {
   session.closing = true;
-  session.closed_at = std::chrono::steady_clock::now();
+  session.closed_at = conn.now();
   if (session.link != nullptr) session.link->closing = true;
   return Action::close;
 }
@@ -259,9 +258,9 @@ Action Server::whim(Conn& conn, Session& session) {
   if (!whims_ || session.closing || session.aborted || any(whim_rate) != 0) return Action::none;
   switch (any(4)) {
     case 0:
-      return close(session);
+      return close(conn, session);
     case 1:
-      static_cast<void>(close(session));
+      static_cast<void>(close(conn, session));
       conn.close();
       return Action::none;
     case 2:
@@ -282,11 +281,11 @@ Action Server::settle(Conn& conn, Session& session) {
   const bool echoes = is_echo(session.link->name);
   const bool wrote_all =
       session.silent || (echoes ? conn.inbound_size() == 0 : session.written == session.total);
-  if (session.eof) return wrote_all ? close(session) : Action::none;
+  if (session.eof) return wrote_all ? close(conn, session) : Action::none;
   if (!whims_ || echoes || !wrote_all || session.silent) return Action::none;
   switch (any(6)) {
     case 0:
-      return close(session);
+      return close(conn, session);
     case 1:
       half_close(conn, session);
       return Action::none;

@@ -50,7 +50,7 @@ class Server final : public Handler {
   void stream(Conn& conn, Session& session);
   void write(Conn& conn, Session& session, Bytes bytes);
   void half_close(Conn& conn, Session& session);
-  [[nodiscard]] Action close(Session& session);
+  [[nodiscard]] Action close(Conn& conn, Session& session);
   [[nodiscard]] Action whim(Conn& conn, Session& session);
   [[nodiscard]] Action settle(Conn& conn, Session& session);
 
