@@ -15,18 +15,24 @@
 namespace load {
 namespace {
 
-// In nanoseconds, from schedstat; the clock ticks of stat are far too coarse here.
-double cpu_seconds(int pid) {
-  std::uint64_t total = 0;
+// Of all threads of a process, from schedstat, in nanoseconds; the clock ticks of stat are far too coarse
+// here.
+CpuTime cpu_time(const std::string& process) {
+  CpuTime total;
   std::error_code ignored;
-  const std::string directory = "/proc/" + std::to_string(pid) + "/task";
-  for (const auto& thread : std::filesystem::directory_iterator{directory, ignored}) {
+  for (const auto& thread : std::filesystem::directory_iterator{"/proc/" + process + "/task", ignored}) {
     std::ifstream file{thread.path() / "schedstat"};
     std::uint64_t running = 0;
-    file >> running;
-    total += running;
+    std::uint64_t waiting = 0;
+    file >> running >> waiting;
+    total.running += static_cast<double>(running) * 1e-9;
+    total.waiting += static_cast<double>(waiting) * 1e-9;
   }
-  return static_cast<double>(total) * 1e-9;
+  return total;
+}
+
+CpuTime operator-(const CpuTime& after, const CpuTime& before) {
+  return {after.running - before.running, after.waiting - before.waiting};
 }
 
 class Line {
@@ -57,10 +63,17 @@ double us(std::uint64_t nanoseconds) {
 }  // namespace
 
 ServerWatch::ServerWatch(int pid)
-    : pid_(pid), start_(Clock::now()), cpu_before_(pid > 0 ? cpu_seconds(pid) : 0) {}
+    : pid_(pid),
+      start_(Clock::now()),
+      own_before_(cpu_time("self")),
+      before_(cpu_time(std::to_string(pid))) {}
 
-double ServerWatch::cpu() const {
-  return cpu_seconds(pid_) - cpu_before_;
+CpuTime ServerWatch::cpu() const {
+  return cpu_time(std::to_string(pid_)) - before_;
+}
+
+CpuTime ServerWatch::own_cpu() const {
+  return cpu_time("self") - own_before_;
 }
 
 std::size_t ServerWatch::memory() const {
@@ -74,7 +87,8 @@ std::size_t ServerWatch::memory() const {
 
 int report(const Settings& settings, const ServerWatch& server, const Figures& figures) {
   // First, as it goes on counting.
-  const double cpu = settings.server_pid > 0 ? server.cpu() : 0;
+  const CpuTime cpu = server.cpu();
+  const CpuTime own = server.own_cpu();
   const double wall = std::chrono::duration<double>(Clock::now() - server.start()).count();
   const auto messages = static_cast<double>(figures.messages);
   Line line{settings.json};
@@ -88,9 +102,12 @@ int report(const Settings& settings, const ServerWatch& server, const Figures& f
   line.add("p999_us", us(figures.latency.percentile(0.999)));
   line.add("max_us", us(figures.latency.max()));
   if (settings.rate > 0) line.add("late_p99_us", us(figures.lateness.percentile(0.99)));
+  line.add("load_cpu_seconds", own.running);
+  line.add("load_wait_seconds", own.waiting);
   if (settings.server_pid > 0) {
-    line.add("server_cpu_seconds", cpu);
-    line.add("server_us_per_message", cpu * 1e6 / std::max(messages, 1.0));
+    line.add("server_cpu_seconds", cpu.running);
+    line.add("server_wait_seconds", cpu.waiting);
+    line.add("server_us_per_message", cpu.running * 1e6 / std::max(messages, 1.0));
     line.add("server_memory", server.memory());
   }
   line.print();

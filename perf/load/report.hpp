@@ -20,20 +20,30 @@ struct Figures {
   Histogram lateness;    // Open loop: how long after it was due a message was handed to its connection.
 };
 
-/// CPU time of the server, from when this was made.
+/// Seconds of all threads of a process, kernel threads of its rings included.
+struct CpuTime {
+  double running = 0;
+  double waiting = 0;  // For a CPU that somebody else had.
+};
+
+/// What the server and the load take, from when this was made.
 class ServerWatch {
  public:
+  /// `pid` 0: nothing is known of the server.
   explicit ServerWatch(int pid);
-  /// Seconds of CPU since then: the sum of all threads' run times, kernel threads of its rings included.
-  [[nodiscard]] double cpu() const;
-  /// Physical memory now, in bytes.
+  /// The server, since then.
+  [[nodiscard]] CpuTime cpu() const;
+  /// This process, since then.
+  [[nodiscard]] CpuTime own_cpu() const;
+  /// Physical memory of the server now, in bytes.
   [[nodiscard]] std::size_t memory() const;
   [[nodiscard]] Clock::time_point start() const { return start_; }
 
  private:
   int pid_;
   Clock::time_point start_;
-  double cpu_before_;
+  CpuTime own_before_;
+  CpuTime before_;
 };
 
 /// Prints; answers the exit code: 1 when a byte was wrong or lost, or fewer messages came than were asked

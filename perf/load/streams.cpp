@@ -82,33 +82,30 @@ int Streams::run() {
   return report(settings_, server, figures_);
 }
 
-bool Streams::may_begin() const {
-  return !stopping_ && (settings_.messages == 0 || begun_ < settings_.messages);
+void Streams::begin(Slot& slot, Clock::time_point due) {
+  slot.connection.begin(due);
+  ++begun_;
+  if (begun_ == settings_.messages) stopping_ = true;
 }
 
 void Streams::fill(Slot& slot, Clock::time_point now) {
-  while (slot.connection.under_way() < settings_.depth && may_begin()) {
-    slot.connection.begin(now);
-    ++begun_;
-  }
-  // The last message was begun: no more waiting for the time to be over.
-  if (settings_.messages != 0 && begun_ >= settings_.messages) stopping_ = true;
+  while (slot.connection.under_way() < settings_.depth && !stopping_) begin(slot, now);
   send(slot);
 }
 
 // The connections take turns.
 void Streams::begin_due(Clock::time_point now) {
-  while (may_begin()) {
+  while (!stopping_) {
     const Clock::time_point due = schedule_->next();
     if (due >= end_) {
       stopping_ = true;
       return;
     }
     if (!schedule_->take(now)) return;
-    Slot& slot = slots_[begun_++ % slots_.size()];
+    Slot& slot = slots_[begun_ % slots_.size()];
     figures_.lateness.record(
         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now - due).count()));
-    slot.connection.begin(due);
+    begin(slot, due);
     if (!slot.wants_output) send(slot);
     if (begun_ - figures_.messages > backlog_max) return lost("the server is far slower than the rate");
     now = Clock::now();

@@ -30,7 +30,7 @@ class Streams {
     bool wants_output = false;
   };
 
-  [[nodiscard]] bool may_begin() const;
+  void begin(Slot& slot, Clock::time_point due);
   void fill(Slot& slot, Clock::time_point now);
   void begin_due(Clock::time_point now);
   void send(Slot& slot);
@@ -48,7 +48,7 @@ class Streams {
   int epoll_ = -1;
   std::size_t begun_ = 0;
   Clock::time_point end_;
-  bool stopping_ = false;
+  bool stopping_ = false;  // No further message is begun.
 };
 
 }  // namespace load
