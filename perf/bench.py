@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import shlex
+import signal
 import socket
 import statistics
 import subprocess
@@ -30,22 +31,23 @@ START_PATIENCE = 10.0
 WARM_UP_SECONDS = 0.2
 TRIES_OF_RUN = 3     # A disturbed run is repeated at once, so often altogether.
 ROUNDS_FACTOR = 2    # Disturbed rounds are repeated, until there were so many times as many.
+QUIET_FACTOR = 20    # Of --patience: how long a row waits for quiet altogether. Then it takes what it gets.
 
 
 class Foreign:
     """A server of somebody else, which is given the place to listen at."""
 
-    def __init__(self, command, prefix, kind, unix_path):
+    def __init__(self, command, prefix, row, unix_path):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        where = {"{port}": str(self.port), "{unix}": unix_path}
+        where = {"{port}": str(self.port), "{unix}": unix_path, "{threads}": str(row.threads)}
         for mark, value in where.items():
             command = [word.replace(mark, value) for word in command]
         self.process = subprocess.Popen([*prefix, *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         self.pid = self.process.pid
-        address = unix_path if kind == "unix" else ("127.0.0.1", self.port)
-        family = socket.AF_UNIX if kind == "unix" else socket.AF_INET
+        address = unix_path if row.kind == "unix" else ("127.0.0.1", self.port)
+        family = socket.AF_UNIX if row.kind == "unix" else socket.AF_INET
         end = time.monotonic() + START_PATIENCE
         while True:
             with socket.socket(family) as probe:
@@ -74,6 +76,11 @@ class Bench:
         self.on_server_cpu = ["taskset", "-c", str(cpus[0])]
         self.on_load_cpu = ["taskset", "-c", str(cpus[1])]
         self.rate = None  # Of the open loop, once it is known.
+        self.waiting_left = 0.0  # Seconds this row may still spend on waiting for quiet.
+
+    def wait_for_quiet(self):
+        """Until others let the CPUs go, or patience ends."""
+        self.waiting_left -= machine.wait_for_quiet(self.cpus, min(self.settings.patience, self.waiting_left))
 
     def start(self, one, row, directory):
         """A fresh server for a row."""
@@ -81,7 +88,7 @@ class Bench:
         prefix = [*environment, *self.on_server_cpu]
         unix_path = os.path.join(directory, one.name)
         if not one.ours:
-            return Foreign(one.command, prefix, row.kind, unix_path)
+            return Foreign(one.command, prefix, row, unix_path)
         arguments = [one.threads, str(row.threads)]
         if row.kind == "unix":
             arguments += ["--unix", unix_path]
@@ -109,8 +116,8 @@ class Bench:
 
     def run(self, row, one, server, directory):
         """One server's turn: its figures, and why they do not count ("" when they do), after how many tries."""
-        for tries in range(1, TRIES_OF_RUN + 1):
-            machine.wait_for_quiet(self.cpus, self.settings.patience)
+        for tries in range(1, (TRIES_OF_RUN if self.settings.patience > 0 else 1) + 1):
+            self.wait_for_quiet()
             watch = machine.Watch(self.cpus, server.pid)
             figures, load_seconds = self.load(row, server, os.path.join(directory, one.name), self.settings.seconds)
             trouble = watch.disturbance(load_seconds, figures, row.threads)
@@ -125,7 +132,7 @@ class Bench:
         index = next((index for index, one in enumerate(contenders) if one.name == "epoll"), 0)
         best = 0
         for _ in range(3):
-            machine.wait_for_quiet(self.cpus, self.settings.patience)
+            self.wait_for_quiet()
             figures, _ = self.load(row, servers[index], os.path.join(directory, contenders[index].name), 0.5)
             best = max(best, figures["rate"])
         self.rate = round(best / 2)
@@ -133,6 +140,7 @@ class Bench:
     def measure_row(self, row, contenders):
         """All rounds of a row."""
         good, bad, repeated, troubles = [], [], 0, []
+        self.waiting_left = QUIET_FACTOR * self.settings.patience
         with contextlib.ExitStack() as stack:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="ringwire-bench-"))
             servers = [stack.enter_context(self.start(one, row, directory)) for one in contenders]
@@ -195,9 +203,11 @@ def parse(words):
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of one run")
     parser.add_argument("--peer", type=peer_of, action="append", default=[], metavar="NAME=CMD",
-                        help="another server; {port} in CMD is where it shall listen, or {unix}, a path")
+                        help="another server; {port} in CMD is where it shall listen, or {unix}, a path; "
+                             "{threads} is how many threads the row wants")
     parser.add_argument("--json", metavar="FILE", help="writes the figures there, for perf/report.py")
-    parser.add_argument("--patience", type=float, help="seconds to wait, before a run, for others to let the CPUs go")
+    parser.add_argument("--patience", type=float, help="seconds to wait, before a run, for others to let the "
+                        "CPUs go; 0: nor is a run repeated")
     settings = parser.parse_args(words)
     settings.rounds = settings.rounds or (3 if settings.quick else 9)
     settings.seconds = settings.seconds or (0.3 if settings.quick else 1.0)
@@ -214,6 +224,7 @@ def parse(words):
 def main():
     """The command."""
     settings = parse(sys.argv[1:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # So that the servers are ended, too.
     for name in [name for name in os.environ if name.startswith("RINGWIRE_") and name != "RINGWIRE_BUILD"]:
         del os.environ[name]
     cpus = sorted(os.sched_getaffinity(0))[:2]

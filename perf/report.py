@@ -92,7 +92,8 @@ def markdown_table(table):
 
 def overview(result):
     """One line a row: ringwire beside its bases, and who beats it."""
-    yield ["row", "ringwire, CPU µs a message", "/ uring", "/ epoll", "/ beast", "who needs less CPU (ringwire / them)"]
+    yield ["row", "ringwire, CPU µs a message", "/ uring", "/ epoll", "/ beast",
+           "who needs less CPU (ringwire / them)"]
     for row in result["rows"]:
         ours = row["servers"].get("ringwire")
         if not ours:
@@ -106,16 +107,18 @@ def overview(result):
 def markdown(result):
     """What stands between the markers."""
     box = result["machine"]
-    where = "a virtual machine" if box["virtual"] else "bare metal"
-    parts = [f"Measured on {result['date']} with `{result['command']}`: Linux {box['kernel']}, {where} with {box['cpus']} CPUs "
-             f"({box['cpu']}), {box['compiler']}; {result['rounds']} rounds of {result['seconds']:g} s.",
+    kind = "a virtual machine" if box["virtual"] else "bare metal"
+    parts = [f"Measured on {result['date']} with `{result['command']}`: Linux {box['kernel']}, {kind} with "
+             f"{box['cpus']} CPUs ({box['cpu']}), {box['compiler']}; "
+             f"{result['rounds']} rounds of {result['seconds']:g} s.",
              "![CPU time per message, relative](perf.svg)", markdown_table(overview(result))]
     for row in result["rows"]:
-        parts += [f"### {row['title']}", f"`{row['name']}`: {counted(row)}.", markdown_table([header(row), *lines_of(row)])]
+        parts += [f"### {row['title']}", f"`{row['name']}`: {counted(row)}.",
+                  markdown_table([header(row), *lines_of(row)])]
     return "\n\n".join(parts)
 
 
-# -- the plot ---------------------------------------------------------------------------------------------------------
+# -- the plot ---------------------------------------------------------------------------------------------------
 
 COLORS = {"ringwire": "#c1121f", "ringwire-epoll": "#f4a261", "uring": "#1d3557", "epoll": "#457b9d",
           "asio": "#2a9d8f", "asio-uring": "#8ab17d", "libuv": "#6d597a", "libevent": "#b08968", "beast": "#2a9d8f"}
@@ -125,8 +128,8 @@ LEAST, MOST = 0.5, 4.0
 
 def x_of(ratio):
     """Where a ratio stands; logarithmic, so that half and double are as far from 1."""
-    share = (math.log2(min(max(ratio, LEAST), MOST)) - math.log2(LEAST)) / (math.log2(MOST) - math.log2(LEAST))
-    return LEFT + share * (WIDTH - LEFT - RIGHT)
+    ratio = min(max(ratio, LEAST), MOST)
+    return LEFT + math.log(ratio / LEAST) / math.log(MOST / LEAST) * (WIDTH - LEFT - RIGHT)
 
 
 def text(x, y, content, anchor="start", size=12):
@@ -143,11 +146,12 @@ def svg(result):
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
              f'viewBox="0 0 {WIDTH} {height}" font-family="sans-serif">',
              f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-             text(12, 20, "CPU time of the server per message, over that of plain epoll (websocket: of Beast on Asio); "
-                  "left is better")]
+             text(12, 20, "CPU time of the server per message, over that of plain epoll "
+                  "(websocket: of Beast on Asio); left is better")]
     x = 12
     for name in names:
-        parts += [f'<circle cx="{x + 5}" cy="40" r="5" fill="{COLORS.get(name, "#000000")}"/>', text(x + 14, 44, name)]
+        parts.append(f'<circle cx="{x + 5}" cy="40" r="5" fill="{COLORS.get(name, "#000000")}"/>')
+        parts.append(text(x + 14, 44, name))
         x += 32 + 7 * len(name)
     for ratio in (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0):
         parts.append(f'<line x1="{x_of(ratio):.1f}" x2="{x_of(ratio):.1f}" y1="{TOP - 6}" y2="{height - 34}" '
@@ -160,7 +164,8 @@ def svg(result):
         for name, values in reversed(list(row["servers"].items())):  # ringwire on top.
             ratio = values["cpu_ratio"].get(base)
             if ratio:
-                parts.append(f'<circle cx="{x_of(ratio["median"]):.1f}" cy="{y:.1f}" r="{6 if name == "ringwire" else 4.5}" '
+                size = 6 if name == "ringwire" else 4.5
+                parts.append(f'<circle cx="{x_of(ratio["median"]):.1f}" cy="{y:.1f}" r="{size}" '
                              f'fill="{COLORS.get(name, "#000000")}" fill-opacity="0.85"/>')
     return "\n".join([*parts, "</svg>", ""])
 

@@ -52,7 +52,8 @@ BASES = ("uring", "epoll", "beast")
 
 ROWS = [
     Row("tcp-64", "TCP, 64 B × 64 connections", {"connections": 64, "size": 64}),
-    Row("tcp-64-deep", "TCP, 64 B × 64 connections, 16 in flight on each", {"connections": 64, "size": 64, "depth": 16}),
+    Row("tcp-64-deep", "TCP, 64 B × 64 connections, 16 in flight on each",
+        {"connections": 64, "size": 64, "depth": 16}),
     Row("tcp-64-many", "TCP, 64 B × 1,000 connections", {"connections": 1000, "size": 64}),
     Row("tcp-16k", "TCP, 16 KiB × 32 connections", {"connections": 32, "size": 16 << 10}),
     Row("tcp-stream", "TCP, streaming 256 KiB × 4 connections, 4 in flight on each",
@@ -62,9 +63,10 @@ ROWS = [
     Row("ws-64", "websocket, 64 B × 64 connections", {"connections": 64, "size": 64}, kind="websocket"),
     Row("ws-64-deep", "websocket, 64 B × 64 connections, 16 in flight on each",
         {"connections": 64, "size": 64, "depth": 16}, kind="websocket"),
-    Row("churn", "TCP, connect, 64 B, close, 64 at a time, 2 loops (ringwire: with its balancer) or threads",
+    Row("churn", "TCP, connect–echo–close, 64 at a time, through the balancer with 2 loops (others: 2 threads)",
         {"connections": 64, "size": 64, "churn": True}, threads=2),
-    Row("half-load", "TCP, 64 B × 64 connections, open loop at half load", {"connections": 64, "size": 64}, half=True),
+    Row("half-load", "TCP, 64 B × 64 connections, open loop at half load", {"connections": 64, "size": 64},
+        half=True),
 ]
 
 

@@ -30,8 +30,9 @@ class Bench(unittest.TestCase):
         cls.directory = tempfile.TemporaryDirectory()
         path = pathlib.Path(cls.directory.name)
         cls.docs = path
-        words = ["--rows", "ping-pong,unix-64,ws-64,half-load", "--rounds", "1", "--seconds", "0.03", "--patience", "0",
-                 "--peer", f"again={BUILD}/perf/epoll_echo --port {{port}}", "--json", str(path / "figures.json")]
+        words = ["--rows", "ping-pong,unix-64,ws-64,half-load", "--rounds", "1", "--seconds", "0.03",
+                 "--patience", "0", "--peer", f"again={BUILD}/perf/epoll_echo --port {{port}}",
+                 "--json", str(path / "figures.json")]
         cls.done = subprocess.run([sys.executable, "-B", str(PERF / "bench.py"), *words], text=True, check=False,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         cls.result = json.loads((path / "figures.json").read_text()) if cls.done.returncode == 0 else None
@@ -69,8 +70,8 @@ class Bench(unittest.TestCase):
     def test_the_report_stands_between_its_markers_and_the_plot_is_xml(self):
         page = self.docs / "perf.md"
         page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
-        subprocess.run([sys.executable, "-B", str(PERF / "report.py"), str(self.docs / "figures.json"), str(self.docs)],
-                       check=True, stdout=subprocess.DEVNULL)
+        words = [str(PERF / "report.py"), str(self.docs / "figures.json"), str(self.docs)]
+        subprocess.run([sys.executable, "-B", *words], check=True, stdout=subprocess.DEVNULL)
         text = page.read_text()
         self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
         self.assertNotIn("old", text)
