@@ -50,7 +50,8 @@ class Server:
         if not line.startswith("listening "):
             self.process.wait()
             raise RuntimeError(f"{name} did not start: {line}{self.process.stdout.read()}")
-        self.port = int(line.rsplit(":", 1)[1])
+        where = line.rstrip().rsplit(":", 1)[1]
+        self.port = int(where) if where.isdigit() else None  # Else it is a unix path.
         self.pid = self.process.pid
 
     def __enter__(self):

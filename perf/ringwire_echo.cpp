@@ -10,6 +10,10 @@ struct Echo : perf::Asked {
     conn.write(conn.next());
     return ringwire::Action::none;
   }
+  ringwire::Action on_datagram(ringwire::Datagram& datagram) override {
+    datagram.reply(datagram.bytes());
+    return ringwire::Action::none;
+  }
 };
 
 bool parse(int count, char** words, std::string& address, ringwire::Options& options) {
@@ -19,6 +23,10 @@ bool parse(int count, char** words, std::string& address, ringwire::Options& opt
     const std::string_view value{words[index + 1]};
     if (name == "--port") {
       address = "tcp://127.0.0.1:" + std::string{value};
+    } else if (name == "--udp") {
+      address = "udp://127.0.0.1:" + std::string{value};
+    } else if (name == "--unix") {
+      address = "unix://" + std::string{value};
     } else if (name == "--loops") {
       options.loops = std::strtoul(words[index + 1], nullptr, 10);
     } else if (name == "--balancing" && value == "round_robin") {
@@ -38,7 +46,8 @@ int main(int count, char** words) {
   std::string address = "tcp://127.0.0.1:0";
   ringwire::Options options;
   if (!parse(count, words, address, options)) {
-    std::cerr << "usage: ringwire_echo [--port N] [--loops N] [--balancing round_robin|least_connections]\n";
+    std::cerr << "usage: ringwire_echo [--port N | --udp N | --unix PATH] [--loops N]\n"
+                 "                     [--balancing round_robin|least_connections]\n";
     return 2;
   }
   Echo echo;
