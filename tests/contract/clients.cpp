@@ -129,19 +129,19 @@ void run_clients(Way way) {
 
 }  // namespace
 
-TEST_CASE("what clients write with Conn::write comes back byte for byte") {
+TEST_CASE("what clients write with Conn::write comes back byte for byte", "[matrix]") {
   run_clients(Way::write);
 }
 
-TEST_CASE("what clients write through a ConnRef from another thread comes back byte for byte") {
+TEST_CASE("what clients write through a ConnRef from another thread comes back byte for byte", "[matrix]") {
   run_clients(Way::ref_write);
 }
 
-TEST_CASE("what clients write with Conn::writev comes back byte for byte") {
+TEST_CASE("what clients write with Conn::writev comes back byte for byte", "[matrix]") {
   run_clients(Way::writev);
 }
 
-TEST_CASE("what clients write as a Buffer comes back byte for byte") {
+TEST_CASE("what clients write as a Buffer comes back byte for byte", "[matrix]") {
   run_clients(Way::buffer);
 }
 

@@ -73,19 +73,19 @@ void run_servers(Way way) {
 
 }  // namespace
 
-TEST_CASE("what servers write with Conn::write comes back byte for byte") {
+TEST_CASE("what servers write with Conn::write comes back byte for byte", "[matrix]") {
   run_servers(Way::write);
 }
 
-TEST_CASE("what servers write through a ConnRef from another thread comes back byte for byte") {
+TEST_CASE("what servers write through a ConnRef from another thread comes back byte for byte", "[matrix]") {
   run_servers(Way::ref_write);
 }
 
-TEST_CASE("what servers write with Conn::writev comes back byte for byte") {
+TEST_CASE("what servers write with Conn::writev comes back byte for byte", "[matrix]") {
   run_servers(Way::writev);
 }
 
-TEST_CASE("what servers take as a Buffer and write comes back byte for byte") {
+TEST_CASE("what servers take as a Buffer and write comes back byte for byte", "[matrix]") {
   run_servers(Way::buffer);
 }
 
