@@ -1,4 +1,4 @@
-// The addresses of an engine: many, of every protocol, told in their order and with the ports they really have.
+// The addresses of an engine: many, of every protocol, told in their order and with real ports.
 //
 // Leaves to others: addresses that are refused (start_fails.cpp), IPv6 (port_is_used_again.cpp), zones
 // (tests/net/address_test.cpp), unix sockets (unix_sockets_are_served.cpp).
