@@ -4,6 +4,7 @@
 // Leaves to others: timeouts and cancels (tests/scenario/client_connects.cpp). Left out: connected datagram
 // sockets, which ringwire does not have.
 #include "tests/contract/matrix.hpp"
+#include "tests/contract/transport.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/wait.hpp"
@@ -55,20 +56,19 @@ class Talker : public test::RecordingHandler {
   Sender sender_;
 };
 
-std::string url(const Address& address) {
-  const bool is_unix = address.family == Address::Family::unix_socket;
-  return is_unix ? "unix://" + address.host() : "tcp://" + address.to_string();
-}
-
 // Opens connection `index`; answers why it could not be begun.
 std::error_code open_one(ringwire::Client& client, const Configuration& one, const Address& address,
                          std::size_t index, test::RecordingHandler& handler) {
   Connected done = [&handler](Conn*, std::error_code error) {
     if (error) handler.note("failed");
   };
-  if (one.opening == Opening::connect) return client.connect(url(address), {}, std::move(done)).error();
+  if (one.opening == Opening::connect)
+    return client.connect(test::url_of(address), {}, std::move(done)).error();
   if (one.opening == Opening::loop_connect) {
-    return client.engine().loop(index % one.loops).connect(url(address), {}, std::move(done)).error();
+    return client.engine()
+        .loop(index % one.loops)
+        .connect(test::url_of(address), {}, std::move(done))
+        .error();
   }
   const test::Client plain{address};
   const int fd = ::dup(plain.fd());
@@ -114,10 +114,7 @@ void run_client(const Configuration& one) {
   CHECK(record.closed == peers_count);
   CHECK(record.count("echoed") == peers_count);
   CHECK(record.count("failed") == 0);
-  CHECK(far.wait_closed(peers_count));
-  CHECK(server.wait_count(0));
-  CHECK_FALSE(server.stop());
-  CHECK(far.record().opened == peers_count);
+  expect_all_served(server, far);
   note_ran(one.name());
 }
 
@@ -129,19 +126,19 @@ void run_clients(Way way) {
 
 }  // namespace
 
-TEST_CASE("what clients write with Conn::write comes back byte for byte") {
+TEST_CASE("what clients write with Conn::write comes back byte for byte", "[matrix]") {
   run_clients(Way::write);
 }
 
-TEST_CASE("what clients write through a ConnRef from another thread comes back byte for byte") {
+TEST_CASE("what clients write through a ConnRef from another thread comes back byte for byte", "[matrix]") {
   run_clients(Way::ref_write);
 }
 
-TEST_CASE("what clients write with Conn::writev comes back byte for byte") {
+TEST_CASE("what clients write with Conn::writev comes back byte for byte", "[matrix]") {
   run_clients(Way::writev);
 }
 
-TEST_CASE("what clients write as a Buffer comes back byte for byte") {
+TEST_CASE("what clients write as a Buffer comes back byte for byte", "[matrix]") {
   run_clients(Way::buffer);
 }
 

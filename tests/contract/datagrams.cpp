@@ -57,11 +57,11 @@ void run_datagrams(Way way) {
 
 }  // namespace
 
-TEST_CASE("a kibibyte that a datagram's handler sends back arrives byte for byte") {
+TEST_CASE("a kibibyte that a datagram's handler sends back arrives byte for byte", "[matrix]") {
   run_datagrams(Way::write);
 }
 
-TEST_CASE("a kibibyte that another thread sends back through a SocketRef arrives byte for byte") {
+TEST_CASE("a kibibyte that another thread sends back through a SocketRef arrives byte for byte", "[matrix]") {
   run_datagrams(Way::ref_write);
 }
 

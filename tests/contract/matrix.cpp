@@ -1,6 +1,7 @@
 // The cells of the matrix, and the ways of writing.
 #include "tests/contract/matrix.hpp"
 
+#include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/wait.hpp"
 
@@ -170,6 +171,16 @@ void Sender::send_kept(Conn& conn, Buffer bytes) {
 
 void Sender::check(bool holds) {
   if (!holds) handler_.note("failed");
+}
+
+void expect_all_served(test::TestServer& server, const test::RecordingHandler& handler) {
+  CHECK(handler.wait_closed(peers_count));
+  CHECK(server.wait_count(0));
+  CHECK_FALSE(server.stop());
+  const test::Record record = handler.record();
+  CHECK(record.opened == peers_count);
+  CHECK(record.closed == peers_count);
+  CHECK(record.count("failed") == 0);
 }
 
 std::size_t Turns::assign(const Address& /*peer*/, std::span<const LoopLoad> loops) {

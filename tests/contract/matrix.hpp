@@ -109,6 +109,10 @@ class Sender {
   Elsewhere elsewhere_;
 };
 
+/// Stops the server, which has served each peer, and checks that each was opened and closed, and nothing
+/// failed.
+void expect_all_served(test::TestServer& server, const test::RecordingHandler& handler);
+
 /// A policy of the user's: loop after loop, and counts how often it was asked.
 struct Turns : BalancingPolicy {
   std::size_t assign(const Address& peer, std::span<const LoopLoad> loops) override;

@@ -54,13 +54,7 @@ void run_server(const Configuration& one) {
   test::TestServer server{handler, one.options(policy), one.addresses(directory)};
   REQUIRE(server.addresses().size() == one.addresses_count);
   exchange(server);
-  CHECK(handler.wait_closed(peers_count));
-  CHECK(server.wait_count(0));
-  CHECK_FALSE(server.stop());
-  const test::Record record = handler.record();
-  CHECK(record.opened == peers_count);
-  CHECK(record.closed == peers_count);
-  CHECK(record.count("failed") == 0);
+  expect_all_served(server, handler);
   CHECK(policy.asked == (one.spread == Spread::own_policy && one.loops > 1 ? peers_count : 0));
   note_ran(one.name());
 }
@@ -73,19 +67,19 @@ void run_servers(Way way) {
 
 }  // namespace
 
-TEST_CASE("what servers write with Conn::write comes back byte for byte") {
+TEST_CASE("what servers write with Conn::write comes back byte for byte", "[matrix]") {
   run_servers(Way::write);
 }
 
-TEST_CASE("what servers write through a ConnRef from another thread comes back byte for byte") {
+TEST_CASE("what servers write through a ConnRef from another thread comes back byte for byte", "[matrix]") {
   run_servers(Way::ref_write);
 }
 
-TEST_CASE("what servers write with Conn::writev comes back byte for byte") {
+TEST_CASE("what servers write with Conn::writev comes back byte for byte", "[matrix]") {
   run_servers(Way::writev);
 }
 
-TEST_CASE("what servers take as a Buffer and write comes back byte for byte") {
+TEST_CASE("what servers take as a Buffer and write comes back byte for byte", "[matrix]") {
   run_servers(Way::buffer);
 }
 

@@ -4,6 +4,7 @@
 #include "lib/kernel/linux.hpp"
 #include "lib/net/listener.hpp"
 #include "tests/net/fake_kernel.hpp"
+#include "tests/net/real_socket.hpp"
 #include "tests/support/catch.hpp"
 
 #include <netinet/in.h>
@@ -20,27 +21,10 @@ namespace {
 
 using std::chrono::seconds;
 using test::FakeKernel;
-
-// A TCP socket on the real kernel, closed at the end.
-struct Socket {
-  Socket() : fd(kernel.open_socket(AF_INET, SOCK_STREAM, 0)) { REQUIRE(fd >= 0); }
-  ~Socket() { kernel.close(fd); }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-
-  int option(int level, int name) {
-    int value = -1;
-    socklen_t size = sizeof value;
-    CHECK(kernel.get_option(fd, level, name, &value, size) == 0);
-    return value;
-  }
-
-  kernel::Linux kernel;
-  int fd;
-};
+using test::RealSocket;
 
 TEST_CASE("no-delay is switched on and off") {
-  Socket socket;
+  RealSocket socket;
   CHECK_FALSE(set_no_delay(socket.kernel, socket.fd, true));
   CHECK(socket.option(IPPROTO_TCP, TCP_NODELAY) != 0);
   CHECK_FALSE(set_no_delay(socket.kernel, socket.fd, false));
@@ -48,7 +32,7 @@ TEST_CASE("no-delay is switched on and off") {
 }
 
 TEST_CASE("each number of keep-alive is set, and one out of its range refuses all") {
-  Socket socket;
+  RealSocket socket;
   CHECK_FALSE(set_keepalive(socket.kernel, socket.fd, seconds{60}, seconds{7}, 3));
   CHECK(socket.option(SOL_SOCKET, SO_KEEPALIVE) == 1);
   CHECK(socket.option(IPPROTO_TCP, TCP_KEEPIDLE) == 60);
@@ -67,7 +51,7 @@ TEST_CASE("each number of keep-alive is set, and one out of its range refuses al
 }
 
 TEST_CASE("buffer sizes are set, as the kernel doubles them, and impossible ones refused") {
-  Socket socket;
+  RealSocket socket;
   CHECK_FALSE(set_recv_buffer_size(socket.kernel, socket.fd, 20'000));
   CHECK_FALSE(set_send_buffer_size(socket.kernel, socket.fd, 30'000));
   CHECK(socket.option(SOL_SOCKET, SO_RCVBUF) == 40'000);
@@ -91,7 +75,7 @@ TEST_CASE("what only TCP has is not supported on other sockets") {
 }
 
 TEST_CASE("reset on close is lingering for no time") {
-  Socket socket;
+  RealSocket socket;
   CHECK_FALSE(set_reset_on_close(socket.kernel, socket.fd));
   linger value{};
   socklen_t size = sizeof value;
@@ -122,7 +106,7 @@ TEST_CASE("both ends of a connection agree on their addresses") {
   Address bound;
   REQUIRE_FALSE(open_listener(kernel, endpoint, {.backlog = 1}, listener, bound));
   CHECK(local_address(kernel, listener) == bound);
-  Socket client;
+  RealSocket client;
   const kernel::SocketName name = to_name(bound);
   REQUIRE(::connect(client.fd, reinterpret_cast<const sockaddr*>(&name.storage), name.size) == 0);
   const int server = ::accept(listener, nullptr, nullptr);

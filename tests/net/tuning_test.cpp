@@ -7,6 +7,7 @@
 #include "lib/net/datagrams.hpp"
 #include "lib/net/listener.hpp"
 #include "tests/net/fake_kernel.hpp"
+#include "tests/net/real_socket.hpp"
 #include "tests/support/catch.hpp"
 
 #include <net/if.h>
@@ -25,25 +26,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using test::endpoint_of;
 using test::FakeKernel;
-
-// A TCP socket on the real kernel, closed at the end.
-struct Tuned {
-  explicit Tuned(int type = SOCK_STREAM) : fd(kernel.open_socket(AF_INET, type, 0)) { REQUIRE(fd >= 0); }
-  ~Tuned() { kernel.close(fd); }
-  Tuned(const Tuned&) = delete;
-  Tuned& operator=(const Tuned&) = delete;
-
-  int option(int level, int name) {
-    int value = -1;
-    socklen_t size = sizeof value;
-    CHECK(kernel.get_option(fd, level, name, &value, size) == 0);
-    return value;
-  }
-
-  kernel::Linux kernel;
-  int fd;
-  std::string_view fault;
-};
+using test::RealSocket;
 
 Address group_of(const std::string& url) {
   kernel::Linux kernel;
@@ -53,7 +36,7 @@ Address group_of(const std::string& url) {
 }
 
 TEST_CASE("a connection is probed after the idle time and then every fifth of it") {
-  Tuned at;
+  RealSocket at;
   tune_connection(at.kernel, at.fd, {.tcp_no_delay = true, .tcp_keepalive = seconds{60}});
   CHECK(at.option(IPPROTO_TCP, TCP_NODELAY) != 0);
   CHECK(at.option(SOL_SOCKET, SO_KEEPALIVE) == 1);
@@ -63,7 +46,7 @@ TEST_CASE("a connection is probed after the idle time and then every fifth of it
 }
 
 TEST_CASE("interval and count of the probes are those asked for, the interval never nothing") {
-  Tuned at;
+  RealSocket at;
   tune_connection(at.kernel, at.fd,
                   {.tcp_keepalive = seconds{60},
                    .tcp_keepalive_interval = seconds{7},
@@ -88,24 +71,25 @@ TEST_CASE("what nobody asks for costs no call") {
 }
 
 TEST_CASE("buffers and device are a socket's before it is bound") {
-  Tuned at;
+  RealSocket at;
+  std::string_view fault;
   const Options options{.socket_recv_buffer_size = 30'000,
                         .socket_send_buffer_size = 40'000,
                         .bind_to_device = std::string_view{"lock"}.substr(0, 2)};  // Not closed by a NUL.
-  CHECK(tune_socket(at.kernel, at.fd, options, at.fault) == 0);
+  CHECK(tune_socket(at.kernel, at.fd, options, fault) == 0);
   CHECK(at.option(SOL_SOCKET, SO_RCVBUF) == 60'000);  // The kernel doubles, see socket(7).
   CHECK(at.option(SOL_SOCKET, SO_SNDBUF) == 80'000);
   char device[IFNAMSIZ] = {};
   socklen_t size = sizeof device;
   CHECK(at.kernel.get_option(at.fd, SOL_SOCKET, SO_BINDTODEVICE, device, size) == 0);
   CHECK(std::string_view{device} == "lo");
-  CHECK(at.fault.empty());
+  CHECK(fault.empty());
 }
 
 TEST_CASE("a listener defers and opens fast as it is told") {
-  Tuned at;
-  CHECK(tune_listener(at.kernel, at.fd, {.tcp_defer_accept = seconds{5}, .tcp_fast_open = 17}, at.fault) ==
-        0);
+  RealSocket at;
+  std::string_view fault;
+  CHECK(tune_listener(at.kernel, at.fd, {.tcp_defer_accept = seconds{5}, .tcp_fast_open = 17}, fault) == 0);
   CHECK(at.option(IPPROTO_TCP, TCP_DEFER_ACCEPT) > 0);
   CHECK(at.option(IPPROTO_TCP, TCP_FASTOPEN) == 17);
 }

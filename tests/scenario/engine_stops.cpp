@@ -1,6 +1,6 @@
 // The engine stops: everybody is told, everything is closed, nothing stays behind.
 //
-// Leaves to others: what makes it stop (handler_answers_with_an_action.cpp, signals_arrive.cpp).
+// Leaves to others: what makes it stop (tests/contract/actions.cpp, signals_arrive.cpp).
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/process.hpp"

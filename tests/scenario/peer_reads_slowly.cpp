@@ -1,6 +1,6 @@
 // The peer takes less than we write, or we take less than it sends: memory stays bounded and nothing is lost.
 //
-// Leaves to others: a slow reader of a connection that closes (handler_closes.cpp).
+// Leaves to others: a slow reader of a connection that closes (tests/contract/conn_closing.cpp).
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/process.hpp"

@@ -1,7 +1,7 @@
 // The peer resets the connection, at the worst moments: on_close comes exactly once, and nothing else
 // suffers.
 //
-// Leaves to others: our own resets (handler_closes.cpp).
+// Leaves to others: our own resets (tests/contract/conn_closing.cpp).
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/server.hpp"

@@ -1,6 +1,6 @@
 // Tasks go to a loop from any thread: each runs once, there, in the order of its poster, or is refused.
 //
-// Leaves to others: requests about one connection (other_threads_use_a_handle.cpp).
+// Leaves to others: requests about one connection (tests/contract/conn_from_other_threads.cpp).
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/server.hpp"

@@ -2,10 +2,8 @@
 #include "tests/tidy/layers.hpp"
 
 #include "tests/support/catch.hpp"
-#include "tests/support/directory.hpp"
+#include "tests/tidy/tree.hpp"
 
-#include <filesystem>
-#include <fstream>
 #include <string>
 
 namespace ringwire::tidy {
@@ -29,20 +27,6 @@ const std::string page = R"(# Layers
 std::size_t findings_in(const std::string& path, const std::string& line) {
   return check_includes(make_source(path, line + "\n"), parse_layers(page)).size();
 }
-
-// Files in a directory of its own.
-class Tree {
- public:
-  void write(const std::string& path, const std::string& text) {
-    const std::filesystem::path target = directory_ / path;
-    std::filesystem::create_directories(target.parent_path());
-    std::ofstream(target) << text;
-  }
-  [[nodiscard]] std::filesystem::path root() const { return directory_.path(); }
-
- private:
-  test::Directory directory_;
-};
 
 TEST_CASE("the layer table gives each folder its number and what it may include") {
   const Layers layers = parse_layers(page);

@@ -3,6 +3,7 @@
 //
 // Leaves to others: the rules, which `rules_test.cpp` and `layers_test.cpp` show to be able to fail.
 #include "tests/support/catch.hpp"
+#include "tests/tidy/contract.hpp"
 #include "tests/tidy/layers.hpp"
 #include "tests/tidy/rules.hpp"
 
@@ -77,6 +78,10 @@ TEST_CASE("the layer table has a row for each folder and lets nobody look up or 
 
 TEST_CASE("each source of lib has its test, and a meson.build lists both") {
   check(check_tested(root, layers()));
+}
+
+TEST_CASE("each promise of docs/contract.md has a test, and each test it names exists") {
+  check(check_contract(root));
 }
 
 TEST_CASE("lib and the public headers use no banned word") {

@@ -2,6 +2,7 @@
 // requests of one thread in order.
 //
 // Leaves to others: handles to connections that are gone (slot_is_used_again.cpp).
+#include "tests/contract/transport.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/server.hpp"
@@ -43,8 +44,9 @@ bool each_in_order(const std::string& text, std::size_t lines_count) {
 
 TEST_CASE("writes of four threads arrive whole, in each thread's order, and each is answered once",
           "[features]") {
+  const Transport transport;
   RecordingHandler handler;
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   const ConnRef ref = handler.first_ref();
   const std::size_t lines = scaled(2000, 300);
@@ -72,8 +74,9 @@ TEST_CASE("writes of four threads arrive whole, in each thread's order, and each
 }
 
 TEST_CASE("posts, wakes and writes of four threads are all carried out on the loop's thread", "[features]") {
+  const Transport transport;
   RecordingHandler handler;
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   const Client client{server.address()};
   const ConnRef ref = handler.first_ref();
   const LoopRef loop = server.engine().loop(0);
@@ -98,8 +101,9 @@ TEST_CASE("posts, wakes and writes of four threads are all carried out on the lo
 }
 
 TEST_CASE("many closes from many threads give one on_close, and every done runs after it") {
+  const Transport transport;
   RecordingHandler handler;
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   const ConnRef ref = handler.first_ref();
   on_threads([&](std::size_t) {
@@ -122,8 +126,9 @@ TEST_CASE("many closes from many threads give one on_close, and every done runs 
 }
 
 TEST_CASE("close through a handle delivers what was written through it before") {
+  const Transport transport;
   RecordingHandler handler;
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   const ConnRef ref = handler.first_ref();
   const std::string sent = random_bytes(1, 1 << 20);
@@ -136,10 +141,11 @@ TEST_CASE("close through a handle delivers what was written through it before") 
 }
 
 TEST_CASE("requests raced against the peer's reset are each answered exactly once") {
+  const Transport transport;
   for (int round = 0; round < 10; ++round) {
     RecordingHandler handler;
     std::atomic<std::size_t> answered = 0;
-    TestServer server{handler};
+    StreamServer server{handler, transport};
     Client client{server.address(), 4096};
     const ConnRef ref = handler.first_ref();
     const std::string piece(10'000, 'x');
@@ -163,12 +169,13 @@ TEST_CASE("requests raced against the peer's reset are each answered exactly onc
 }
 
 TEST_CASE("requests raced against the engine's stop are each answered exactly once", "[features]") {
+  const Transport transport;
   for (int round = 0; round < 10; ++round) {
     RecordingHandler handler;
     std::atomic<std::size_t> answered = 0;
     Options options = quiet();
     options.stop_timeout = std::chrono::milliseconds{0};
-    TestServer server{handler, options};
+    StreamServer server{handler, transport, options};
     const Client client{server.address()};
     const ConnRef ref = handler.first_ref();
     constexpr std::size_t requests = 200;
@@ -188,12 +195,13 @@ TEST_CASE("requests raced against the engine's stop are each answered exactly on
 }
 
 TEST_CASE("a write that outbound_limit refuses is answered no_buffer_space") {
+  const Transport transport;
   RecordingHandler handler;
   Options options = quiet();
   options.outbound_high_mark = 1000;
   options.outbound_low_mark = 100;
   options.outbound_limit = 2000;
-  TestServer server{handler, options};
+  StreamServer server{handler, transport, options};
   Client client{server.address()};
   const ConnRef ref = handler.first_ref();
   ref.write(std::string(3000, 'x'), [&](std::error_code error) {
@@ -204,6 +212,79 @@ TEST_CASE("a write that outbound_limit refuses is answered no_buffer_space") {
   CHECK(handler.wait_noted("sent"));
   CHECK(handler.record().count("refused") == 1);
   CHECK(handler.record().count("wrong") == 0);
+}
+
+TEST_CASE("closes and wakes raced from four threads are each answered once, and on_close comes once") {
+  const Transport transport;
+  for (int round = 0; round < 10; ++round) {
+    RecordingHandler handler;
+    std::atomic<std::size_t> answered = 0;
+    StreamServer server{handler, transport};
+    Client client{server.address()};
+    const ConnRef ref = handler.first_ref();
+    constexpr std::size_t requests = 50;
+    on_threads([&](std::size_t thread) {
+      for (std::size_t request = 0; request < requests; ++request) {
+        ref.wake([&](std::error_code) { ++answered; });
+        if (request == requests / 2 + thread) ref.close([&](std::error_code) { ++answered; });
+      }
+    });
+    CHECK(client.expect_eof());
+    client.close();
+    CHECK(handler.wait_closed(1));
+    ref.wake([&](std::error_code error) { handler.note(error == Error::closed ? "closed" : "wrong"); });
+    CHECK(handler.wait_noted("closed"));
+    CHECK_FALSE(server.stop());
+    CHECK(answered == (requests + 1) * threads_count);
+    CHECK(handler.record().closed == 1);
+    CHECK(handler.record().events.at(handler.record().events.size() - 1) == "shutdown");
+  }
+}
+
+TEST_CASE(
+    "writes to a connection that its peer has closed are each answered once, the late ones with closed") {
+  const Transport transport;
+  RecordingHandler handler;
+  std::atomic<std::size_t> answered = 0;
+  std::atomic<std::size_t> late = 0;
+  StreamServer server{handler, transport};
+  Client client{server.address()};
+  const ConnRef ref = handler.first_ref();
+  constexpr std::size_t requests = 100;
+  std::thread leaver{[&] { client.close(); }};
+  on_threads([&](std::size_t) {
+    for (std::size_t request = 0; request < requests; ++request) {
+      ref.write("anybody there?", [&](std::error_code) { ++answered; });
+    }
+  });
+  leaver.join();
+  REQUIRE(handler.wait_closed(1));
+  on_threads([&](std::size_t) {
+    ref.write("nobody", [&](std::error_code error) {
+      if (error == Error::closed) ++late;
+    });
+  });
+  CHECK_FALSE(server.stop());
+  CHECK(answered == requests * threads_count);
+  CHECK(late == threads_count);
+  CHECK(handler.record().closed == 1);
+}
+
+TEST_CASE("a write is answered when the kernel has taken its last byte, not when it is merely kept") {
+  const Transport transport;
+  RecordingHandler handler;
+  StreamServer server{handler, transport};
+  Client client{server.address(), 16 * 1024};
+  const ConnRef ref = handler.first_ref();
+  const std::string sent = random_bytes(13, 8 << 20);
+  ref.write(sent, [&](std::error_code error) { handler.note(error ? "lost" : "taken"); });
+  CHECK((client.receive_exactly(1000) == sent.substr(0, 1000)));  // So the send is under way.
+  ref.wake([&](std::error_code) { handler.note("later request"); });
+  REQUIRE(handler.wait_noted("later request"));
+  CHECK(handler.record().count("taken") == 0);
+  CHECK((client.receive_exactly(sent.size() - 1000) == sent.substr(1000)));
+  CHECK(handler.wait_noted("taken"));
+  CHECK(handler.record().count("lost") == 0);
 }
 
 }  // namespace ringwire::test

@@ -1,9 +1,15 @@
 // Each event may answer `close` or `shutdown`: what it wrote is delivered first, then the deed is done.
 //
 // Leaves to others: closing through Conn and ConnRef.
+#include "tests/contract/transport.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/server.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <vector>
 
 namespace ringwire::test {
 namespace {
@@ -19,7 +25,8 @@ std::function<Action(Conn&)> say(std::string text, Action action) {
 // The client does `deed`, must receive "bye" and FIN, and the handler must see exactly one on_close.
 void expect_goodbye(RecordingHandler& handler, const std::function<void(Client&)>& deed,
                     std::error_code reason) {
-  TestServer server{handler};
+  const Transport transport;
+  StreamServer server{handler, transport};
   Client client{server.address()};
   deed(client);
   CHECK(client.receive_until_eof() == "bye");
@@ -35,7 +42,8 @@ void expect_goodbye(RecordingHandler& handler, const std::function<void(Client&)
 // As above, but the engine ends by itself.
 void expect_shutdown(RecordingHandler& handler, const std::string& expected,
                      const std::function<void(Client&)>& deed) {
-  TestServer server{handler};
+  const Transport transport;
+  StreamServer server{handler, transport};
   Client client{server.address()};
   deed(client);
   CHECK(client.receive_until_eof() == expected);
@@ -53,6 +61,19 @@ void send_a_byte(Client& client) {
 }
 void half_close(Client& client) {
   client.shutdown_write();
+}
+
+constexpr std::size_t above_the_mark = 2 << 20;
+
+Action go_above_the_mark(Conn& conn) {
+  conn.discard();
+  conn.write(std::string(above_the_mark, 'x'));
+  return Action::none;
+}
+
+void read_up_to_the_mark(Client& client) {
+  send_a_byte(client);
+  [[maybe_unused]] const std::string all = client.receive_exactly(above_the_mark);
 }
 
 }  // namespace
@@ -76,9 +97,10 @@ TEST_CASE("close from on_eof delivers what was written there") {
 }
 
 TEST_CASE("close from on_drain delivers what was written there") {
+  const Transport transport;
   RecordingHandler handler;
   handler.drain = say("bye", Action::close);
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   REQUIRE(handler.wait_opened(1));
   server.engine().stop();
@@ -89,9 +111,10 @@ TEST_CASE("close from on_drain delivers what was written there") {
 }
 
 TEST_CASE("no on_traffic comes after close was answered") {
+  const Transport transport;
   RecordingHandler handler;
   handler.traffic = say("bye", Action::close);
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   client.send_all("one");
   CHECK(client.receive_exactly(3) == "bye");
@@ -166,6 +189,44 @@ TEST_CASE("shutdown from one connection closes a hundred idle ones on two loops"
   CHECK(ended == 100);
   CHECK_FALSE(server.join());
   CHECK(handler.record().closed == 100);
+}
+
+TEST_CASE("close from on_writable delivers what was written there") {
+  RecordingHandler handler;
+  handler.traffic = go_above_the_mark;
+  handler.writable = say("bye", Action::close);
+  expect_goodbye(handler, read_up_to_the_mark, {});
+}
+
+TEST_CASE("shutdown from on_writable ends the engine and delivers what was written") {
+  RecordingHandler handler;
+  handler.traffic = go_above_the_mark;
+  handler.writable = say("bye", Action::shutdown);
+  expect_shutdown(handler, "bye", read_up_to_the_mark);
+}
+
+TEST_CASE("shutdown from on_tick closes a hundred idle connections on two loops") {
+  RecordingHandler handler;
+  std::atomic<bool> ending{false};
+  handler.tick = [&]() -> Tick {
+    return {std::chrono::milliseconds{1}, ending ? Action::shutdown : Action::none};
+  };
+  Options options = quiet();
+  options.loops = 2;
+  options.ticker = true;
+  TestServer server{handler, options};
+  std::vector<Client> clients = connect_many(server.address(), 100);
+  REQUIRE(handler.wait_opened(100));
+  ending = true;
+  std::size_t ended = 0;
+  for (Client& client : clients) {
+    ended += client.expect_eof() ? 1 : 0;
+    client.close();
+  }
+  CHECK(ended == 100);
+  CHECK_FALSE(server.join());
+  CHECK(handler.record().closed == 100);
+  CHECK(handler.record().events.back() == "shutdown");
 }
 
 }  // namespace ringwire::test

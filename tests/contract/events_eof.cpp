@@ -1,6 +1,7 @@
 // The peer sends FIN: what it sent before is offered first, then on_eof, then what the handler decides.
 //
 // Leaves to others: resets (peer_resets.cpp).
+#include "tests/contract/transport.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/server.hpp"
@@ -10,8 +11,9 @@
 namespace ringwire::test {
 
 TEST_CASE("a peer that leaves is reported once, as the end of the stream") {
+  const Transport transport;
   RecordingHandler handler;
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   client.close();
   REQUIRE(handler.wait_closed(1));
@@ -24,6 +26,7 @@ TEST_CASE("a peer that leaves is reported once, as the end of the stream") {
 }
 
 TEST_CASE("data and FIN that arrive in one lap come as on_traffic, on_eof, on_close") {
+  const Transport transport;
   std::promise<void> gate;
   std::promise<void> blocked;
   std::string seen;
@@ -32,7 +35,7 @@ TEST_CASE("data and FIN that arrive in one lap come as on_traffic, on_eof, on_cl
     seen += to_text(conn.peek());
     return echo(conn);
   };
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   REQUIRE(handler.wait_opened(1));
   // The loop stands still in a task while both arrive.
@@ -55,6 +58,7 @@ TEST_CASE("data and FIN that arrive in one lap come as on_traffic, on_eof, on_cl
 }
 
 TEST_CASE("64 KiB and FIN sent together are all offered before on_eof") {
+  const Transport transport;
   std::size_t before_eof = 0;
   std::size_t at_eof = 0;
   RecordingHandler handler;
@@ -67,7 +71,7 @@ TEST_CASE("64 KiB and FIN sent together are all offered before on_eof") {
     conn.write("got it");
     return Action::close;
   };
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   client.send_all(random_bytes(1, 64 * 1024));
   client.shutdown_write();
@@ -79,10 +83,11 @@ TEST_CASE("64 KiB and FIN sent together are all offered before on_eof") {
 }
 
 TEST_CASE("after on_eof answered none the handler goes on writing") {
+  const Transport transport;
   const std::string late = random_bytes(2, 1 << 20);
   RecordingHandler handler;
   handler.eof = [](Conn&) { return Action::none; };
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   client.shutdown_write();
   REQUIRE(handler.wait([](const Record& record) { return record.eofs == 1; }));
@@ -102,6 +107,7 @@ TEST_CASE("after on_eof answered none the handler goes on writing") {
 }
 
 TEST_CASE("after shutdown_write the handler goes on receiving, and writes are refused") {
+  const Transport transport;
   Written late = Written::queued;
   std::string seen;
   RecordingHandler handler;
@@ -117,7 +123,7 @@ TEST_CASE("after shutdown_write the handler goes on receiving, and writes are re
   };
   Options options = quiet();
   options.close_timeout = 2 * patience;  // Both FINs are exchanged: there is nothing to wait for.
-  TestServer server{handler, options};
+  StreamServer server{handler, transport, options};
   Client client{server.address()};
   CHECK(client.receive_until_eof() == "over to you");
   CHECK(client.at_eof());
@@ -130,6 +136,7 @@ TEST_CASE("after shutdown_write the handler goes on receiving, and writes are re
 }
 
 TEST_CASE("close after shutdown_write only waits for the peer's FIN") {
+  const Transport transport;
   RecordingHandler handler;
   handler.open = [](Conn& conn) {
     conn.shutdown_write();
@@ -137,7 +144,7 @@ TEST_CASE("close after shutdown_write only waits for the peer's FIN") {
   };
   Options options = quiet();
   options.close_timeout = 2 * patience;
-  TestServer server{handler, options};
+  StreamServer server{handler, transport, options};
   Client client{server.address()};
   CHECK(client.expect_eof());
   const ConnRef ref = handler.first_ref();
@@ -152,8 +159,9 @@ TEST_CASE("close after shutdown_write only waits for the peer's FIN") {
 }
 
 TEST_CASE("a peer that half-closes with nothing sent sees our FIN") {
+  const Transport transport;
   RecordingHandler handler;
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   client.shutdown_write();
   CHECK(client.expect_eof());
@@ -163,8 +171,9 @@ TEST_CASE("a peer that half-closes with nothing sent sees our FIN") {
 }
 
 TEST_CASE("what the handler left is not offered again at the end of the stream") {
+  const Transport transport;
   RecordingHandler handler;
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   client.send_all("left");
   REQUIRE(handler.wait([](const Record& record) { return record.traffics == 1; }));
@@ -172,6 +181,48 @@ TEST_CASE("what the handler left is not offered again at the end of the stream")
   REQUIRE(handler.wait_closed(1));
   server.stop();
   CHECK(handler.record().traffics == 1);
+}
+
+TEST_CASE(
+    "a connection that both ends have half-closed is over, and what each wrote after the other's FIN "
+    "arrived") {
+  const Transport transport;
+  for (const bool peer_first : {true, false}) {
+    INFO("the peer's FIN first: " << peer_first);
+    std::string heard;
+    RecordingHandler handler;
+    handler.open = [peer_first](Conn& conn) {
+      if (!peer_first) {
+        conn.write("ours");
+        conn.shutdown_write();
+      }
+      return Action::none;
+    };
+    handler.traffic = [&](Conn& conn) {
+      heard += to_text(conn.next());
+      return Action::none;
+    };
+    handler.eof = [peer_first](Conn& conn) {
+      if (peer_first) {
+        conn.write("ours");
+        conn.shutdown_write();
+      }
+      return Action::none;
+    };
+    Options options = quiet();
+    options.close_timeout = 2 * patience;  // Nothing has to wait for it.
+    StreamServer server{handler, transport, options};
+    Client client{server.address()};
+    if (!peer_first) CHECK(client.receive_until_eof() == "ours");
+    client.send_all("theirs");
+    client.shutdown_write();
+    if (peer_first) CHECK(client.receive_until_eof() == "ours");
+    REQUIRE(handler.wait_closed(1));
+    server.stop();
+    CHECK(heard == "theirs");
+    CHECK(handler.record().eofs == 1);
+    CHECK(handler.record().reasons.front() == Error::end_of_stream);
+  }
 }
 
 }  // namespace ringwire::test

@@ -1,6 +1,7 @@
 // A handler takes some of what arrived, or none: the rest is kept, and the reading calls agree about it.
 //
 // Leaves to others: what happens when too much is kept (inbound_is_full.cpp).
+#include "tests/contract/transport.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/server.hpp"
@@ -22,6 +23,7 @@ std::string text(const std::optional<Bytes>& bytes) {
 // Sends "abcdef", waits until all of it stands in inbound, runs `task` in one on_traffic, and answers what it
 // said.
 std::string on_six_bytes(const std::function<std::string(Conn&)>& task) {
+  const Transport transport;
   std::string said;
   RecordingHandler handler;
   handler.traffic = [&](Conn& conn) {
@@ -31,7 +33,7 @@ std::string on_six_bytes(const std::function<std::string(Conn&)>& task) {
     }
     return Action::none;
   };
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   client.send_all("abcdef");
   const std::string answer = client.receive_exactly(1);
@@ -42,73 +44,8 @@ std::string on_six_bytes(const std::function<std::string(Conn&)>& task) {
 
 }  // namespace
 
-TEST_CASE("what a handler leaves is kept and stands before the next bytes") {
-  std::string seen;
-  RecordingHandler handler;
-  handler.traffic = [&](Conn& conn) {
-    seen += "[" + text(conn.peek()) + "]";
-    conn.discard(2);
-    conn.write("+");
-    return Action::none;
-  };
-  TestServer server{handler};
-  Client client{server.address()};
-  client.send_all("abc");
-  CHECK(client.receive_exactly(1) == "+");
-  client.send_all("def");
-  CHECK(client.receive_exactly(1) == "+");
-  client.close();
-  CHECK(handler.wait_closed(1));
-  server.stop();
-  CHECK(seen == "[abc][cdef]");
-}
-
-TEST_CASE("left bytes are not offered again until new ones arrive") {
-  RecordingHandler handler;
-  const TestServer server{handler};
-  Client client{server.address()};
-  client.send_all("left");
-  REQUIRE(handler.wait([](const Record& record) { return record.traffics == 1; }));
-  // Another connection's whole life gives the loop laps in which it could offer them again.
-  for (int round = 0; round < 5; ++round) {
-    Client other{server.address()};
-    other.close();
-    REQUIRE(handler.wait_closed(static_cast<std::size_t>(round) + 1));
-  }
-  CHECK(handler.record().traffics == 1);
-  client.send_all("more");
-  CHECK(handler.wait([](const Record& record) { return record.traffics == 2; }));
-}
-
-TEST_CASE("left bytes are offered again after wake") {
-  std::string seen;
-  RecordingHandler handler;
-  handler.traffic = [&](Conn& conn) {
-    seen += "[" + text(conn.peek()) + "]";
-    return Action::none;
-  };
-  TestServer server{handler};
-  Client client{server.address()};
-  client.send_all("kept");
-  REQUIRE(handler.wait([](const Record& record) { return record.traffics == 1; }));
-  handler.first_ref().wake();
-  REQUIRE(handler.wait([](const Record& record) { return record.traffics == 2; }));
-  server.stop();
-  CHECK(seen == "[kept][kept]");
-}
-
-TEST_CASE("wake without data gives exactly one on_traffic") {
-  RecordingHandler handler;
-  TestServer server{handler};
-  Client client{server.address()};
-  const ConnRef ref = handler.first_ref();
-  ref.wake([&](std::error_code error) { handler.note(error ? "failed" : "woken"); });
-  CHECK(handler.wait_noted("woken"));
-  server.stop();
-  CHECK(handler.record().traffics == 1);
-}
-
 TEST_CASE("the reading calls answer nothing on a wake without data") {
+  const Transport transport;
   std::string said;
   RecordingHandler handler;
   handler.traffic = [&](Conn& conn) {
@@ -124,7 +61,7 @@ TEST_CASE("the reading calls answer nothing on a wake without data") {
     said += " " + std::to_string(conn.read(std::span<std::byte>{}));
     return Action::none;
   };
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   handler.first_ref().wake();
   REQUIRE(handler.wait([](const Record& record) { return record.traffics == 1; }));
@@ -212,6 +149,7 @@ TEST_CASE("read copies out as many as fit, then the rest, then none") {
 }
 
 TEST_CASE("peek is one piece even when the bytes came in many buffers") {
+  const Transport transport;
   Options options = quiet();
   options.recv_buffer_size = 64;
   std::string seen;
@@ -223,7 +161,7 @@ TEST_CASE("peek is one piece even when the bytes came in many buffers") {
     }
     return Action::none;
   };
-  TestServer server{handler, options};
+  StreamServer server{handler, transport, options};
   Client client{server.address()};
   const std::string sent = random_bytes(7, 10'000);
   client.send_all(sent);
@@ -233,13 +171,14 @@ TEST_CASE("peek is one piece even when the bytes came in many buffers") {
 }
 
 TEST_CASE("unread bytes can still be read in on_close") {
+  const Transport transport;
   std::string seen;
   RecordingHandler handler;
   handler.close = [&](Conn& conn, std::error_code) {
     seen = text(conn.peek());
     return Action::none;
   };
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   client.send_all("unread");
   REQUIRE(handler.wait([](const Record& record) { return record.traffics >= 1; }));

@@ -1,10 +1,12 @@
 // We close: close() loses nothing and sends FIN at once, abort() resets, and both are safe to repeat.
 //
 // Leaves to others: closing by Action, and by the engine's stop.
+#include "tests/contract/transport.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/server.hpp"
 
+#include <future>
 #include <thread>
 
 namespace ringwire::test {
@@ -15,6 +17,7 @@ constexpr std::size_t large = 8 << 20;
 }  // namespace
 
 TEST_CASE("8 MiB written before close reach a slow reader whole") {
+  const Transport transport;
   const std::string sent = random_bytes(9, large);
   RecordingHandler handler;
   handler.open = [&](Conn& conn) {
@@ -24,7 +27,7 @@ TEST_CASE("8 MiB written before close reach a slow reader whole") {
   };
   Options options = quiet();
   options.close_timeout = patience;
-  TestServer server{handler, options};
+  StreamServer server{handler, transport, options};
   Client client{server.address(), 32 * 1024};
   std::string received;
   while (received.size() < sent.size() && client.ok() && !client.at_eof()) {
@@ -40,11 +43,12 @@ TEST_CASE("8 MiB written before close reach a slow reader whole") {
 }
 
 TEST_CASE("close with a pending receive sends FIN at once, while the peer stays open") {
+  const Transport transport;
   RecordingHandler handler;
   Options options = quiet();
   options.close_timeout = patience * 2;
   options.stop_timeout = std::chrono::milliseconds{0};
-  TestServer server{handler, options};
+  StreamServer server{handler, transport, options};
   Client client{server.address()};
   handler.first_ref().close();
   CHECK(client.expect_eof());
@@ -57,6 +61,7 @@ TEST_CASE("close with a pending receive sends FIN at once, while the peer stays 
 }
 
 TEST_CASE("bytes that arrive after close do not reset the reply under way") {
+  const Transport transport;
   const std::string reply = random_bytes(4, 1 << 20);
   RecordingHandler handler;
   handler.traffic = [&](Conn& conn) {
@@ -65,7 +70,7 @@ TEST_CASE("bytes that arrive after close do not reset the reply under way") {
     conn.close();
     return Action::none;
   };
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address(), 16 * 1024};
   client.send_all("request");
   CHECK((client.receive_exactly(1000) == reply.substr(0, 1000)));
@@ -78,10 +83,11 @@ TEST_CASE("bytes that arrive after close do not reset the reply under way") {
 }
 
 TEST_CASE("a peer that never answers FIN is let go after close_timeout") {
+  const Transport transport;
   RecordingHandler handler;
   Options options = quiet();
   options.close_timeout = std::chrono::milliseconds{100};
-  TestServer server{handler, options};
+  StreamServer server{handler, transport, options};
   Client client{server.address()};
   handler.first_ref().close();
   CHECK(client.expect_eof());
@@ -136,6 +142,7 @@ TEST_CASE("abort cuts a send that is under way") {
 }
 
 TEST_CASE("close, close again and abort give one on_close") {
+  const Transport transport;
   RecordingHandler handler;
   handler.traffic = [](Conn& conn) {
     conn.close();
@@ -145,7 +152,7 @@ TEST_CASE("close, close again and abort give one on_close") {
     conn.close();
     return Action::close;
   };
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   client.send_all("x");
   REQUIRE(handler.wait_closed(1));
@@ -155,6 +162,7 @@ TEST_CASE("close, close again and abort give one on_close") {
 }
 
 TEST_CASE("writes after close are refused") {
+  const Transport transport;
   Written late = Written::queued;
   RecordingHandler handler;
   handler.traffic = [&](Conn& conn) {
@@ -164,7 +172,7 @@ TEST_CASE("writes after close are refused") {
     late = conn.write("too late");
     return Action::none;
   };
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   client.send_all("x");
   CHECK(client.receive_until_eof() == "in time");
@@ -175,16 +183,38 @@ TEST_CASE("writes after close are refused") {
 }
 
 TEST_CASE("close in on_open gives the peer FIN and one on_close") {
+  const Transport transport;
   RecordingHandler handler;
   handler.open = [](Conn& conn) {
     conn.close();
     return Action::none;
   };
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   CHECK(client.expect_eof());
   client.close();
   CHECK(handler.wait_closed(1));
+}
+
+TEST_CASE("abort of a unix connection is the end for its peer, behind what had been sent") {
+  const Directory directory;
+  RecordingHandler handler;
+  handler.traffic = [](Conn& conn) {
+    conn.discard();
+    conn.abort();
+    return Action::none;
+  };
+  TestServer server{handler, quiet(), {"unix://" + directory / "socket"}};
+  Client client{server.address()};
+  std::promise<void> sent;
+  handler.first_ref().write("sent before", [&](std::error_code) { sent.set_value(); });
+  sent.get_future().wait();
+  client.send_all("x");
+  CHECK(client.receive_until_eof() == "sent before");
+  CHECK(client.at_eof());
+  REQUIRE(handler.wait_closed(1));
+  server.stop();
+  CHECK_FALSE(handler.record().reasons.front());
 }
 
 }  // namespace ringwire::test

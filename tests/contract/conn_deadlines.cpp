@@ -1,6 +1,8 @@
-// Ticks come when they should, and a connection that is idle for too long is closed.
+// A connection that is idle, silent, deaf or old for too long is closed, not before the time, with the
+// reason.
 //
 // Leaves to others: close_timeout and stop_timeout, which stand with what they bound.
+#include "tests/contract/transport.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/server.hpp"
@@ -12,85 +14,12 @@ namespace ringwire::test {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-TEST_CASE("25 ticks of 10 ms, then shutdown") {
-  std::size_t calls = 0;
-  RecordingHandler handler;
-  handler.tick = [&]() -> Tick {
-    return {milliseconds{10}, ++calls == 25 ? Action::shutdown : Action::none};
-  };
-  Options options = quiet();
-  options.ticker = true;
-  const auto start = Clock::now();
-  TestServer server{handler, options};
-  CHECK_FALSE(server.join());
-  CHECK(Clock::now() - start >= milliseconds{240});
-  CHECK(handler.record().ticks == 25);
-  CHECK(handler.record().shutdowns == 1);
-}
-
-TEST_CASE("the first tick comes at the start, whatever delay it answers") {
-  bool on_loop = false;
-  LoopRef loop;
-  RecordingHandler handler;
-  handler.boot = [&](Engine& engine) {
-    loop = engine.loop(0);
-    return Action::none;
-  };
-  handler.tick = [&]() -> Tick {
-    on_loop = loop.is_current();
-    return {std::chrono::hours{1}, Action::none};
-  };
-  Options options = quiet();
-  options.ticker = true;
-  options.loops = 2;
-  TestServer server{handler, options};
-  CHECK(handler.wait([](const Record& record) { return record.ticks == 1; }));
-  server.stop();
-  CHECK(handler.record().ticks == 1);
-  CHECK(on_loop);
-}
-
-TEST_CASE("a delay of 0 is taken as 1 ms, and the connections are served") {
-  RecordingHandler handler;
-  handler.traffic = echo;
-  handler.tick = []() -> Tick { return {milliseconds{0}, Action::none}; };
-  Options options = quiet();
-  options.ticker = true;
-  TestServer server{handler, options};
-  const auto start = Clock::now();
-  Client client{server.address()};
-  for (int round = 0; round < 100; ++round) CHECK(client.exchange("x") == "x");
-  CHECK(handler.wait([](const Record& record) { return record.ticks >= 20; }));
-  server.stop();
-  const auto time = std::chrono::ceil<milliseconds>(Clock::now() - start);
-  CHECK(handler.record().ticks <= static_cast<std::size_t>(time.count()) + 20);
-}
-
-TEST_CASE("no tick comes without the option") {
-  RecordingHandler handler;
-  handler.traffic = echo;
-  TestServer server{handler};
-  Client client{server.address()};
-  CHECK(client.exchange("x") == "x");
-  server.stop();
-  CHECK(handler.record().ticks == 0);
-}
-
-TEST_CASE("close answered by on_tick means nothing") {
-  RecordingHandler handler;
-  handler.tick = []() -> Tick { return {milliseconds{1}, Action::close}; };
-  Options options = quiet();
-  options.ticker = true;
-  TestServer server{handler, options};
-  CHECK(handler.wait([](const Record& record) { return record.ticks >= 3; }));
-  CHECK_FALSE(server.stop());
-}
-
 TEST_CASE("an idle connection is closed with idle_timeout, not before the time") {
+  const Transport transport;
   RecordingHandler handler;
   Options options = quiet();
   options.idle_timeout = milliseconds{100};
-  TestServer server{handler, options};
+  StreamServer server{handler, transport, options};
   const auto start = Clock::now();
   Client client{server.address()};
   [[maybe_unused]] const std::string rest = client.receive_until_eof();
@@ -156,10 +85,11 @@ TEST_CASE("set_idle_timeout gives one connection its own time, and 0 turns it of
 }
 
 TEST_CASE("a peer that sends nothing is closed with read_timeout, though we send", "[features]") {
+  const Transport transport;
   RecordingHandler handler;
   Options options = quiet();
   options.read_timeout = milliseconds{150};
-  TestServer server{handler, options};
+  StreamServer server{handler, transport, options};
   const auto start = Clock::now();
   Client client{server.address()};
   const ConnRef ref = handler.first_ref();
@@ -203,11 +133,12 @@ TEST_CASE("a peer that reads nothing is reset with write_timeout; one that reads
 }
 
 TEST_CASE("a connection's lifetime ends while it is busy, and what was written arrives", "[features]") {
+  const Transport transport;
   RecordingHandler handler;
   handler.traffic = echo;
   Options options = quiet();
   options.lifetime = milliseconds{200};
-  TestServer server{handler, options};
+  StreamServer server{handler, transport, options};
   const auto start = Clock::now();
   Client client{server.address()};
   std::size_t rounds = 0;

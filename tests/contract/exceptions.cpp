@@ -1,6 +1,7 @@
 // An exception leaves an event: that connection closes with handler_failed, and nothing else happens.
 //
 // Leaves to others: what is logged.
+#include "tests/contract/transport.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/server.hpp"
@@ -16,7 +17,8 @@ Action fail(Conn&) {
 
 // The client does `deed`, its connection must close with handler_failed; another client must go on.
 void expect_only_one_falls(RecordingHandler& handler, const std::function<void(Client&)>& deed) {
-  TestServer server{handler};
+  const Transport transport;
+  StreamServer server{handler, transport};
   Client victim{server.address()};
   deed(victim);
   [[maybe_unused]] const std::string rest = victim.receive_until_eof();
@@ -79,9 +81,10 @@ TEST_CASE("an exception from on_drain closes that connection, and the engine sto
 }
 
 TEST_CASE("an exception from on_close is swallowed, and the connection is gone") {
+  const Transport transport;
   RecordingHandler handler;
   handler.close = [](Conn& conn, std::error_code) { return fail(conn); };
-  TestServer server{handler};
+  StreamServer server{handler, transport};
   Client client{server.address()};
   client.close();
   REQUIRE(handler.wait_closed(1));
@@ -122,9 +125,10 @@ TEST_CASE("an exception from on_shutdown is swallowed, and run returns") {
 }
 
 TEST_CASE("an exception from a posted task takes nothing down") {
+  const Transport transport;
   RecordingHandler handler;
   handler.traffic = echo;
-  const TestServer server{handler};
+  const StreamServer server{handler, transport};
   Client client{server.address()};
   REQUIRE_FALSE(server.engine().loop(0).post([] { throw std::runtime_error{"on purpose"}; }));
   CHECK(client.exchange("alive") == "alive");
