@@ -29,7 +29,7 @@ import rows
 METRICS = ("server_us_per_message", "rate", "p50_us", "p99_us", "p999_us", "server_memory")
 START_PATIENCE = 10.0
 WARM_UP_SECONDS = 0.2
-TRIES_OF_RUN = 3     # A disturbed run is repeated at once, so often altogether.
+TRIES_OF_RUN = 2     # A disturbed run is repeated at once, so often altogether.
 ROUNDS_FACTOR = 2    # Disturbed rounds are repeated, until there were so many times as many.
 QUIET_FACTOR = 20    # Of --patience: how long a row waits for quiet altogether. Then it takes what it gets.
 
@@ -137,6 +137,11 @@ class Bench:
             best = max(best, figures["rate"])
         self.rate = round(best / 2)
 
+    def goes_on(self, good, bad):
+        """Is another round due? Not when as many as are wanted were all disturbed: then more would be, too."""
+        wanted = self.settings.rounds
+        return good < wanted and good + bad < ROUNDS_FACTOR * wanted and not (good == 0 and bad == wanted)
+
     def measure_row(self, row, contenders):
         """All rounds of a row."""
         good, bad, repeated, troubles = [], [], 0, []
@@ -147,7 +152,7 @@ class Bench:
             self.calibrate(row, contenders, servers, directory)
             for one, server in zip(contenders, servers):
                 self.load(row, server, os.path.join(directory, one.name), WARM_UP_SECONDS)
-            while len(good) < self.settings.rounds and len(good) + len(bad) < ROUNDS_FACTOR * self.settings.rounds:
+            while self.goes_on(len(good), len(bad)):
                 turn = (len(good) + len(bad)) % len(contenders)
                 order = [*range(turn, len(contenders)), *range(turn)]
                 figures, disturbed = {}, False
