@@ -15,7 +15,7 @@
 namespace ringwire::test {
 namespace {
 
-Options with_loops(std::size_t loops) {
+Options datagram_options(std::size_t loops) {
   Options options = quiet();
   options.loops = loops;
   return options;
@@ -25,7 +25,7 @@ Options with_loops(std::size_t loops) {
 void echo_on(std::size_t loops) {
   RecordingHandler handler;
   handler.datagram = echo_datagram;
-  TestServer server{handler, with_loops(loops), one_udp_address};
+  TestServer server{handler, datagram_options(loops), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   CHECK(server.address().port != 0);
 
@@ -69,7 +69,7 @@ TEST_CASE("the datagrams of one peer come on one loop, those of many on all") {
     if (std::find(loops.begin(), loops.end(), loop) == loops.end()) loops.push_back(loop);
     return echo_datagram(datagram);
   };
-  const TestServer server{handler, with_loops(2), one_udp_address};
+  const TestServer server{handler, datagram_options(2), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   std::vector<DatagramClient> clients;
   for (int count = 0; count < 50; ++count) clients.emplace_back(server.address());
@@ -160,7 +160,7 @@ TEST_CASE("udp and tcp share a port number, and one engine serves both and a thi
   handler.traffic = echo;
   handler.datagram = echo_datagram;
   const TestServer server{
-      handler, with_loops(2), {"udp4://127.0.0.1:0", "tcp4://127.0.0.1:0", "udp4://127.0.0.1:0"}};
+      handler, datagram_options(2), {"udp4://127.0.0.1:0", "tcp4://127.0.0.1:0", "udp4://127.0.0.1:0"}};
   REQUIRE(server.addresses().size() == 3);
   CHECK(server.addresses()[0] != server.addresses()[2]);
   const DatagramClient first{server.addresses()[0]};
@@ -208,7 +208,7 @@ TEST_CASE("Action::shutdown from on_datagram stops the engine, and its answer le
       datagram.reply("goodbye");
       return Action::shutdown;
     };
-    TestServer server{handler, with_loops(loops), one_udp_address};
+    TestServer server{handler, datagram_options(loops), one_udp_address};
     REQUIRE(server.addresses().size() == 1);
     const DatagramClient client{server.address()};
     CHECK(client.exchange("stop") == "goodbye");
@@ -229,10 +229,10 @@ TEST_CASE("an address somebody else has is in use, with any number of loops") {
   for (const std::size_t loops : {1U, 2U}) {
     RecordingHandler handler;
     handler.datagram = echo_datagram;
-    const TestServer server{handler, with_loops(loops), one_udp_address};
+    const TestServer server{handler, datagram_options(loops), one_udp_address};
     REQUIRE(server.addresses().size() == 1);
     RecordingHandler second;
-    TestServer late{second, with_loops(loops), {"udp4://" + server.address().to_string()}};
+    TestServer late{second, datagram_options(loops), {"udp4://" + server.address().to_string()}};
     CHECK(late.join() == std::errc::address_in_use);
     const DatagramClient client{server.address()};
     CHECK(client.exchange("still here") == "still here");

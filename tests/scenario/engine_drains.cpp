@@ -20,7 +20,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-Options with_loops(std::size_t loops) {
+Options drain_options(std::size_t loops) {
   Options options = quiet();
   options.loops = loops;
   return options;
@@ -58,7 +58,7 @@ TEST_CASE("a drain tells the connections of each loop over the whole of its time
       told[loop].push_back(Clock::now());
       return Action::close;
     };
-    TestServer server{handler, with_loops(loops)};
+    TestServer server{handler, drain_options(loops)};
     std::vector<Client> clients = connect_in_order(handler, server.address(), loops * per_loop);
 
     const auto began = Clock::now();
@@ -84,7 +84,7 @@ TEST_CASE("during a drain the port is free, who was not told is served, and stop
     RecordingHandler handler;
     handler.traffic = echo;
     handler.shutdown = [&](Engine& engine) { counts = engine.drained(); };
-    TestServer server{handler, with_loops(loops)};
+    TestServer server{handler, drain_options(loops)};
     std::vector<Client> clients = connect_in_order(handler, server.address(), 3 * loops);
 
     CHECK_FALSE(server.engine().drain({.deadline = std::chrono::hours{1}, .spread = std::chrono::hours{1}}));
@@ -111,7 +111,7 @@ TEST_CASE("who is still there at the deadline of a drain is reset, and counted")
     handler.traffic = echo;
     handler.drain = [](Conn&) { return Action::none; };
     handler.shutdown = [&](Engine& engine) { counts = engine.drained(); };
-    TestServer server{handler, with_loops(loops)};
+    TestServer server{handler, drain_options(loops)};
     std::vector<Client> clients = connect_in_order(handler, server.address(), 6);
 
     const auto began = Clock::now();
@@ -132,7 +132,7 @@ TEST_CASE("who is still there at the deadline of a drain is reset, and counted")
 TEST_CASE("a drain that spreads for longer than it lasts tells everybody before its deadline") {
   RecordingHandler handler;
   handler.drain = [](Conn&) { return Action::none; };
-  TestServer server{handler, with_loops(1)};
+  TestServer server{handler, drain_options(1)};
   const std::vector<Client> clients = connect_in_order(handler, server.address(), 5);
   CHECK_FALSE(server.engine().drain({.deadline = milliseconds{100}, .spread = std::chrono::hours{1}}));
   CHECK_FALSE(server.join());
@@ -147,7 +147,7 @@ TEST_CASE("a drain before the loops run makes run return") {
       CHECK_FALSE(engine.drain({.deadline = std::chrono::hours{1}, .spread = std::chrono::hours{1}}));
       return Action::none;
     };
-    TestServer server{handler, with_loops(loops)};
+    TestServer server{handler, drain_options(loops)};
     CHECK_FALSE(server.join());
     CHECK(handler.record().opened == 0);
   }

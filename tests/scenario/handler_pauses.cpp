@@ -116,10 +116,6 @@ TEST_CASE("a paused connection still writes, is closed by timeouts and by us", "
 #ifdef RINGWIRE_EXAMPLE_PROXY
 namespace {
 
-std::uint16_t port_in(const std::string& line) {
-  return static_cast<std::uint16_t>(std::stoul(line.substr(line.rfind(':') + 1)));
-}
-
 std::size_t resident_size_of(pid_t pid) {
   std::ifstream file{"/proc/" + std::to_string(pid) + "/statm"};
   std::size_t all = 0;

@@ -24,10 +24,6 @@ bool can_bind_plainly(std::uint16_t port) {
   return bound;
 }
 
-std::string at(const Address& address) {
-  return "tcp://" + address.to_string();
-}
-
 }  // namespace
 
 TEST_CASE("the port is free as soon as run has returned") {
@@ -48,7 +44,7 @@ TEST_CASE("a restart on the same port works at once, though connections were jus
   for (int round = 0; round < 5; ++round) {
     RecordingHandler handler;
     handler.traffic = echo;
-    TestServer server{handler, quiet(), {round == 0 ? "tcp://127.0.0.1:0" : at(address)}};
+    TestServer server{handler, quiet(), {round == 0 ? "tcp://127.0.0.1:0" : url_of(address)}};
     INFO(server.explanation());
     REQUIRE(server.addresses().size() == 1);
     address = server.address();
@@ -67,7 +63,7 @@ TEST_CASE("a port that is taken is answered address_in_use, and explained with t
   RecordingHandler first;
   const TestServer holder{first};
   RecordingHandler second;
-  TestServer server{second, quiet(), {at(holder.address())}};
+  TestServer server{second, quiet(), {url_of(holder.address())}};
   CHECK(server.join() == std::errc::address_in_use);
   CHECK(server.explanation().find(holder.address().to_string()) != std::string::npos);
   CHECK(second.record().boots == 0);
@@ -83,7 +79,7 @@ TEST_CASE("when the second of two addresses is taken, the first is freed again")
     free_one = server.address();
   }
   RecordingHandler second;
-  TestServer server{second, quiet(), {at(free_one), at(holder.address())}};
+  TestServer server{second, quiet(), {url_of(free_one), url_of(holder.address())}};
   CHECK(server.join() == std::errc::address_in_use);
   CHECK(can_bind_plainly(free_one.port));
 }

@@ -10,13 +10,6 @@
 namespace ringwire::test {
 namespace {
 
-// The last number of a line: "listening on 127.0.0.1:1234" is 1234.
-std::uint16_t port_in(const std::string& line) {
-  const std::size_t end = line.find_last_of("0123456789");
-  const std::size_t before = line.find_last_not_of("0123456789", end);
-  return static_cast<std::uint16_t>(std::stoul("0" + line.substr(before + 1, end - before)));
-}
-
 void expect_clean_end(int signal, const std::string& loops) {
   // Waiting for stop_timeout would take ten minutes: who has left must not be waited for.
   Child child{{RINGWIRE_SCENARIO_HELPER, "signal", "stop_timeout=600000", loops}};

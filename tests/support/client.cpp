@@ -93,6 +93,10 @@ Address loopback6(std::uint16_t port) {
   return address;
 }
 
+std::string url_of(const Address& address) {
+  return "tcp://" + address.to_string();
+}
+
 Address unix_address(std::string_view text) {
   Address address;
   address.family = Address::Family::unix_socket;

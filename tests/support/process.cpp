@@ -88,6 +88,12 @@ bool allow_descriptors(std::size_t count) {
   return setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
+std::uint16_t port_in(const std::string& line) {
+  const std::size_t end = line.find_last_of("0123456789");
+  const std::size_t before = line.find_last_not_of("0123456789", end);
+  return static_cast<std::uint16_t>(std::stoul("0" + line.substr(before + 1, end - before)));
+}
+
 Child::Child(const std::vector<std::string>& command, int inherited) {
   int to_child[2] = {-1, -1};
   int from_child[2] = {-1, -1};

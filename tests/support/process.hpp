@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,9 @@ namespace ringwire::test {
 [[nodiscard]] std::chrono::microseconds cpu_time();
 /// Lets this process have so many descriptors; false when the hard limit forbids it.
 [[nodiscard]] bool allow_descriptors(std::size_t count);
+
+/// The last number of a line: "listening on 127.0.0.1:1234" is 1234.
+[[nodiscard]] std::uint16_t port_in(const std::string& line);
 
 /// A program in a process of its own, with pipes to its standard input and output.
 class Child {
