@@ -93,7 +93,7 @@ Address loopback6(std::uint16_t port) {
   return address;
 }
 
-std::string url_of(const Address& address) {
+std::string tcp_url(const Address& address) {
   return "tcp://" + address.to_string();
 }
 

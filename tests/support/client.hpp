@@ -24,7 +24,7 @@ namespace ringwire::test {
 /// The same in IPv6: [::1].
 [[nodiscard]] Address loopback6(std::uint16_t port);
 /// An address as `run` and `connect` take it: "tcp://127.0.0.1:80".
-[[nodiscard]] std::string url_of(const Address& address);
+[[nodiscard]] std::string tcp_url(const Address& address);
 
 /// A unix socket at this path, or "@name" for an abstract one.
 [[nodiscard]] Address unix_address(std::string_view text);
