@@ -21,6 +21,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// Long enough for a client's first bytes to come before it, on a busy machine, too.
+constexpr milliseconds timeout{300};
+
 // One way to end: the option it needs, what is done when the handler has seen the client's bytes, the reason.
 struct End {
   const char* name;
@@ -69,11 +72,11 @@ std::vector<End> ends() {
       {"abort", {}, nothing_set, post([](Conn* conn) { conn->abort(); })},
       {"the peer's end", because(Error::end_of_stream), nothing_set,
        [](TestServer&, Client& client, const ConnRef&) { client.close(); }},
-      {"idle", because(Error::idle_timeout),
-       [](Options& options) { options.idle_timeout = milliseconds{30}; }, no_deed_but_time},
-      {"silent", because(Error::read_timeout),
-       [](Options& options) { options.read_timeout = milliseconds{30}; }, no_deed_but_time},
-      {"old", because(Error::lifetime_ended), [](Options& options) { options.lifetime = milliseconds{30}; },
+      {"idle", because(Error::idle_timeout), [](Options& options) { options.idle_timeout = timeout; },
+       no_deed_but_time},
+      {"silent", because(Error::read_timeout), [](Options& options) { options.read_timeout = timeout; },
+       no_deed_but_time},
+      {"old", because(Error::lifetime_ended), [](Options& options) { options.lifetime = timeout; },
        no_deed_but_time},
       {"an exception", because(Error::handler_failed), nothing_set,
        [](TestServer&, Client&, const ConnRef& ref) { ref.wake(); }},
@@ -90,10 +93,10 @@ std::vector<End> ends() {
 // Ends of a connection whose peer takes nothing: bytes that wait are never sent.
 std::vector<End> deaf_ends() {
   return {
-      {"deaf", because(Error::write_timeout),
-       [](Options& options) { options.write_timeout = milliseconds{30}; }, no_deed_but_time},
+      {"deaf", because(Error::write_timeout), [](Options& options) { options.write_timeout = timeout; },
+       no_deed_but_time},
       {"close to the deaf", because(Error::close_timeout),
-       [](Options& options) { options.close_timeout = milliseconds{30}; },
+       [](Options& options) { options.close_timeout = timeout; },
        [](TestServer&, Client&, const ConnRef& ref) { ref.close(); }},
       {"beyond the limit", because(Error::outbound_limit),
        [](Options& options) {
