@@ -4,7 +4,6 @@
 // Leaves to others: timeouts and cancels (tests/scenario/client_connects.cpp). Left out: connected datagram
 // sockets, which ringwire does not have.
 #include "tests/contract/matrix.hpp"
-#include "tests/contract/transport.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
 #include "tests/support/wait.hpp"

@@ -71,7 +71,7 @@ TEST_CASE("what on_boot asks of its engine is done when the loops run") {
       return [&near, what](Conn*, std::error_code error) { near.note(error ? "failed" : what); };
     };
     const LoopRef loop = engine.loop(1);
-    const std::string address = "tcp://" + far_server.address().to_string();
+    const std::string address = url_of(far_server.address());
     const bool refused = engine.connect(address, {}, done("connected")).error() ||
                          engine.enroll(ends[0], done("enrolled")) ||
                          loop.post([&] { near.note("posted"); }) ||

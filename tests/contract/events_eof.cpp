@@ -6,8 +6,6 @@
 #include "tests/support/client.hpp"
 #include "tests/support/server.hpp"
 
-#include <future>
-
 namespace ringwire::test {
 
 TEST_CASE("a peer that leaves is reported once, as the end of the stream") {
@@ -27,8 +25,6 @@ TEST_CASE("a peer that leaves is reported once, as the end of the stream") {
 
 TEST_CASE("data and FIN that arrive in one lap come as on_traffic, on_eof, on_close") {
   const Transport transport;
-  std::promise<void> gate;
-  std::promise<void> blocked;
   std::string seen;
   RecordingHandler handler;
   handler.traffic = [&](Conn& conn) {
@@ -38,15 +34,10 @@ TEST_CASE("data and FIN that arrive in one lap come as on_traffic, on_eof, on_cl
   StreamServer server{handler, transport};
   Client client{server.address()};
   REQUIRE(handler.wait_opened(1));
-  // The loop stands still in a task while both arrive.
-  REQUIRE_FALSE(server.engine().loop(0).post([&] {
-    blocked.set_value();
-    gate.get_future().wait();
-  }));
-  blocked.get_future().wait();
+  Standstill while_they_arrive{server.engine().loop(0)};
   client.send_all("last words");
   client.shutdown_write();
-  gate.set_value();
+  while_they_arrive.end();
   CHECK(client.receive_until_eof() == "last words");
   CHECK(client.at_eof());
   client.close();

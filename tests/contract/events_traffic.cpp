@@ -7,7 +7,6 @@
 #include "tests/support/client.hpp"
 #include "tests/support/server.hpp"
 
-#include <future>
 #include <string>
 
 namespace ringwire::test {
@@ -84,8 +83,6 @@ TEST_CASE("wake without data gives exactly one on_traffic") {
 
 TEST_CASE("what came in pieces while the loop was busy is one on_traffic") {
   const Transport transport;
-  std::promise<void> blocked;
-  std::promise<void> gate;
   std::string seen;
   RecordingHandler handler;
   handler.traffic = [&](Conn& conn) {
@@ -98,15 +95,10 @@ TEST_CASE("what came in pieces while the loop was busy is one on_traffic") {
   StreamServer server{handler, transport, options};
   Client client{server.address()};
   REQUIRE(handler.wait_opened(1));
-  // The loop stands still in a task while the pieces arrive.
-  REQUIRE_FALSE(server.engine().loop(0).post([&] {
-    blocked.set_value();
-    gate.get_future().wait();
-  }));
-  blocked.get_future().wait();
+  Standstill while_they_arrive{server.engine().loop(0)};
   const std::string piece = random_bytes(14, 100);
   for (int count = 0; count < 3; ++count) client.send_all(piece);
-  gate.set_value();
+  while_they_arrive.end();
   CHECK(client.receive_exactly(1) == "!");
   client.close();
   CHECK(handler.wait_closed(1));

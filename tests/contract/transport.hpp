@@ -40,10 +40,4 @@ struct StreamServer : TestServer {
       : TestServer{handler, options, {transport.address()}} {}
 };
 
-/// How a loop or a client connects to this address.
-[[nodiscard]] inline std::string url_of(const Address& address) {
-  const bool is_unix = address.family == Address::Family::unix_socket;
-  return is_unix ? "unix://" + address.host() : "tcp://" + address.to_string();
-}
-
 }  // namespace ringwire::test

@@ -38,7 +38,7 @@ class SilentPort {
   ~SilentPort() { ::close(fd_); }
 
   [[nodiscard]] bool is_ready() const { return ready_ && waiting_.ok(); }
-  [[nodiscard]] std::string address() const { return tcp_url(loopback(port_)); }
+  [[nodiscard]] std::string address() const { return url_of(loopback(port_)); }
 
  private:
   int fd_;
@@ -76,7 +76,7 @@ TEST_CASE("connections of a client get their echoes, on one loop and on two") {
     options.loops = loops;
     ringwire::Client client{near, options};
     REQUIRE_FALSE(client.start());
-    for (int count = 0; count < 20; ++count) REQUIRE_FALSE(client.connect(tcp_url(server.address())).error());
+    for (int count = 0; count < 20; ++count) REQUIRE_FALSE(client.connect(url_of(server.address())).error());
     CHECK(near.wait_noted("echoed", 20));
     CHECK(near.wait_closed(20));
     client.stop();
@@ -94,7 +94,7 @@ TEST_CASE("a client's connections go to the loop that has fewest") {
   ringwire::Client client{near, options};
   REQUIRE_FALSE(client.start());
   for (std::size_t count = 1; count <= 10; ++count) {
-    REQUIRE_FALSE(client.connect(tcp_url(server.address())).error());
+    REQUIRE_FALSE(client.connect(url_of(server.address())).error());
     REQUIRE(near.wait_opened(count));
     const Engine& engine = client.engine();
     REQUIRE(engine.connections_count() == count);
@@ -162,7 +162,7 @@ TEST_CASE("connects asked for in on_boot are queued until the loops run") {
   TestServer server{far};
   Talker near{"early"};
   near.boot = [&](Engine& engine) {
-    near.note(engine.connect(tcp_url(server.address())).error() ? "refused" : "queued");
+    near.note(engine.connect(url_of(server.address())).error() ? "refused" : "queued");
     return Action::none;
   };
   ringwire::Client client{near, quiet()};

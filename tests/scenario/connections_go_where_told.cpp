@@ -235,7 +235,7 @@ TEST_CASE("with reuse_port two engines share a port, and one of them may stop") 
   options.reuse_port = true;
   TestServer server{first.handler, options};
   Hosts second;
-  TestServer heir{second.handler, options, {"tcp://" + server.address().to_string()}};
+  TestServer heir{second.handler, options, {url_of(server.address())}};
   REQUIRE(heir.addresses().size() == 1);
   {
     const std::vector<Client> clients = connect_many(server.address(), 100);
@@ -253,7 +253,7 @@ TEST_CASE("a port of an engine without reuse_port is in use for one with it") {
   Hosts second;
   Options options = on(2, Balancing::round_robin);
   options.reuse_port = true;
-  TestServer late{second.handler, options, {"tcp://" + server.address().to_string()}};
+  TestServer late{second.handler, options, {url_of(server.address())}};
   CHECK(late.join() == std::errc::address_in_use);
 }
 

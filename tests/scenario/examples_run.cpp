@@ -165,7 +165,7 @@ TEST_CASE("the per-loop example counts what each loop did, without an atomic") {
 
 TEST_CASE("the client example connects, sends, prints what comes, and ends with the other side") {
   Example server{{RINGWIRE_EXAMPLE_ECHO, "tcp://127.0.0.1:0"}};
-  const std::string address = "tcp://" + server.address().to_string();
+  const std::string address = url_of(server.address());
   Child client{{RINGWIRE_EXAMPLE_CLIENT, address, "hello\n"}};
   CHECK(client.read_line() == "hello");
   CHECK(client.wait() == 0);

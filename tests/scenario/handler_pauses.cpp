@@ -127,7 +127,7 @@ std::size_t resident_size_of(pid_t pid) {
 // The proxy in a process of its own, in front of a target.
 struct Proxied {
   explicit Proxied(const TestServer& target)
-      : child{{RINGWIRE_EXAMPLE_PROXY, "0", "tcp://" + target.address().to_string()}},
+      : child{{RINGWIRE_EXAMPLE_PROXY, "0", url_of(target.address())}},
         port{port_in(child.read_line().value_or(":0"))} {}
   Child child;
   std::uint16_t port;

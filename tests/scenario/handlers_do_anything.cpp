@@ -42,7 +42,7 @@ class Anything final : public Handler {
 
   Action on_boot(Engine& engine) override {
     engine_ = &engine;
-    address_ = "tcp://" + engine.addresses().front().to_string();
+    address_ = url_of(engine.addresses().front());
     listening.set_value(engine.addresses().front());
     static_cast<void>(engine.loop(0).post([] {}));
     return Action::none;

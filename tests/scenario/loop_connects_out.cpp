@@ -38,7 +38,7 @@ TEST_CASE("a loop connects out, and done runs just after on_open, on the loop") 
   };
   TestServer near_server{near};
   const LoopRef loop = near_server.engine().loop(0);
-  CHECK_FALSE(loop.connect(tcp_url(far_server.address()), [&, loop](std::error_code error) {
+  CHECK_FALSE(loop.connect(url_of(far_server.address()), [&, loop](std::error_code error) {
     near.note(error || !loop.is_current() ? "wrong" : "connected");
   }));
   REQUIRE(near.wait_noted("answered"));
@@ -55,7 +55,7 @@ TEST_CASE("a loop connects out, and done runs just after on_open, on the loop") 
 TEST_CASE("a refused connect is answered connection_refused, without on_open") {
   RecordingHandler handler;
   TestServer server{handler};
-  CHECK_FALSE(server.engine().loop(0).connect(tcp_url(closed_port()), [&](std::error_code error) {
+  CHECK_FALSE(server.engine().loop(0).connect(url_of(closed_port()), [&](std::error_code error) {
     handler.note(error == std::errc::connection_refused ? "refused" : "wrong");
   }));
   CHECK(handler.wait_noted("refused"));
@@ -86,7 +86,7 @@ TEST_CASE("an engine connects to itself: both ends are its connections") {
     return Action::close;
   };
   TestServer server{handler};
-  REQUIRE_FALSE(server.engine().loop(0).connect(tcp_url(server.address())));
+  REQUIRE_FALSE(server.engine().loop(0).connect(url_of(server.address())));
   REQUIRE(handler.wait_opened(2));
   CHECK(server.wait_count(2));
   handler.record().refs[0].write("to myself");
@@ -105,7 +105,7 @@ TEST_CASE("fifty connects at once are each answered once") {
   TestServer near_server{near, options};
   for (std::size_t index = 0; index < 50; ++index) {
     CHECK_FALSE(near_server.engine().loop(index % 2).connect(
-        tcp_url(far_server.address()),
+        url_of(far_server.address()),
         [&](std::error_code error) { near.note(error ? "wrong" : "connected"); }));
   }
   CHECK(near.wait_noted("connected", 50));
@@ -121,7 +121,7 @@ TEST_CASE("connect from on_boot is queued, not an error") {
   const TestServer far_server{far};
   RecordingHandler near;
   near.boot = [&](Engine& engine) {
-    const std::error_code error = engine.loop(0).connect(tcp_url(far_server.address()));
+    const std::error_code error = engine.loop(0).connect(url_of(far_server.address()));
     near.note(error ? "refused" : "queued");
     return Action::none;
   };
@@ -139,9 +139,8 @@ TEST_CASE("connects raced against stop are each answered once, and leave nothing
     const LoopRef loop = near_server.engine().loop(0);
     std::size_t taken = 0;
     for (int index = 0; index < 20; ++index) {
-      taken += loop.connect(tcp_url(far_server.address()), [&](std::error_code) { near.note("answered"); })
-                   ? 0
-                   : 1;
+      taken +=
+          loop.connect(url_of(far_server.address()), [&](std::error_code) { near.note("answered"); }) ? 0 : 1;
     }
     CHECK_FALSE(near_server.stop());
     const Record record = near.record();
@@ -168,7 +167,7 @@ TEST_CASE("a proxy on one loop copies both ways, byte for byte", "[features]") {
     if (!is_waiting) {
       waiting = conn.ref();
       is_waiting = true;
-      return conn.loop().connect(tcp_url(far_server.address())) ? Action::close : Action::none;
+      return conn.loop().connect(url_of(far_server.address())) ? Action::close : Action::none;
     }
     other = {waiting, true};
     waiting.post([ref = conn.ref()](Conn* first) {

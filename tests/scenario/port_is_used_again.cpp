@@ -44,7 +44,7 @@ TEST_CASE("a restart on the same port works at once, though connections were jus
   for (int round = 0; round < 5; ++round) {
     RecordingHandler handler;
     handler.traffic = echo;
-    TestServer server{handler, quiet(), {round == 0 ? "tcp://127.0.0.1:0" : tcp_url(address)}};
+    TestServer server{handler, quiet(), {round == 0 ? "tcp://127.0.0.1:0" : url_of(address)}};
     INFO(server.explanation());
     REQUIRE(server.addresses().size() == 1);
     address = server.address();
@@ -63,7 +63,7 @@ TEST_CASE("a port that is taken is answered address_in_use, and explained with t
   RecordingHandler first;
   const TestServer holder{first};
   RecordingHandler second;
-  TestServer server{second, quiet(), {tcp_url(holder.address())}};
+  TestServer server{second, quiet(), {url_of(holder.address())}};
   CHECK(server.join() == std::errc::address_in_use);
   CHECK(server.explanation().find(holder.address().to_string()) != std::string::npos);
   CHECK(second.record().boots == 0);
@@ -79,7 +79,7 @@ TEST_CASE("when the second of two addresses is taken, the first is freed again")
     free_one = server.address();
   }
   RecordingHandler second;
-  TestServer server{second, quiet(), {tcp_url(free_one), tcp_url(holder.address())}};
+  TestServer server{second, quiet(), {url_of(free_one), url_of(holder.address())}};
   CHECK(server.join() == std::errc::address_in_use);
   CHECK(can_bind_plainly(free_one.port));
 }

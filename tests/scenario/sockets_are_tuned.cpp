@@ -123,11 +123,10 @@ TEST_CASE("a connection that is opened has its buffers before it connects") {
   Options options = quiet();
   options.socket_recv_buffer_size = 30'000;
   TestServer server{handler, options};
-  const auto dial =
-      server.engine().connect("tcp://" + server.address().to_string(), {}, [&](Conn* conn, std::error_code) {
-        if (conn == nullptr) return;
-        size = number_of(conn->fd(), SOL_SOCKET, SO_RCVBUF);
-      });
+  const auto dial = server.engine().connect(url_of(server.address()), {}, [&](Conn* conn, std::error_code) {
+    if (conn == nullptr) return;
+    size = number_of(conn->fd(), SOL_SOCKET, SO_RCVBUF);
+  });
   REQUIRE(handler.wait_opened(2));
   CHECK_FALSE(server.stop());
   CHECK(size == 60'000);

@@ -6,7 +6,6 @@
 #include "tests/support/server.hpp"
 
 #include <atomic>
-#include <future>
 #include <memory>
 #include <thread>
 
@@ -92,19 +91,13 @@ TEST_CASE("posts from four threads to two loops are all run, each on its loop", 
 }
 
 TEST_CASE("more tasks than mailbox_max are refused, and the accepted ones run") {
-  std::promise<void> gate;
-  std::promise<void> blocked;
   std::atomic<std::size_t> run_count = 0;
   RecordingHandler handler;
   Options options = quiet();
   options.mailbox_max = 4;
   TestServer server{handler, options};
   const LoopRef loop = server.engine().loop(0);
-  REQUIRE_FALSE(loop.post([&] {
-    blocked.set_value();
-    gate.get_future().wait();
-  }));
-  blocked.get_future().wait();
+  Standstill standstill{loop};
   std::size_t accepted = 0;
   std::size_t refused = 0;
   for (int index = 0; index < 10; ++index) {
@@ -112,7 +105,7 @@ TEST_CASE("more tasks than mailbox_max are refused, and the accepted ones run") 
     accepted += error ? 0 : 1;
     refused += error == std::errc::resource_unavailable_try_again ? 1 : 0;
   }
-  gate.set_value();
+  standstill.end();
   CHECK(accepted == 4);
   CHECK(refused == 6);
   Client client{server.address()};  // An accept is a lap: the mail was read by then, or comes with it.
@@ -140,22 +133,16 @@ TEST_CASE("the loop's own posts are taken though the mailbox is full: it cannot 
 }
 
 TEST_CASE("a full mailbox does not keep the engine from stopping") {
-  std::promise<void> gate;
-  std::promise<void> blocked;
   RecordingHandler handler;
   Options options = quiet();
   options.mailbox_max = 1;
   TestServer server{handler, options};
   const LoopRef loop = server.engine().loop(0);
-  REQUIRE_FALSE(loop.post([&] {
-    blocked.set_value();
-    gate.get_future().wait();
-  }));
-  blocked.get_future().wait();
+  Standstill standstill{loop};
   while (!loop.post([] {})) {
   }
   CHECK_FALSE(server.engine().stop());
-  gate.set_value();
+  standstill.end();
   CHECK_FALSE(server.join());
 }
 

@@ -93,8 +93,9 @@ Address loopback6(std::uint16_t port) {
   return address;
 }
 
-std::string tcp_url(const Address& address) {
-  return "tcp://" + address.to_string();
+std::string url_of(const Address& address) {
+  const bool is_unix = address.family == Address::Family::unix_socket;
+  return is_unix ? "unix://" + address.host() : "tcp://" + address.to_string();
 }
 
 Address unix_address(std::string_view text) {

@@ -23,8 +23,8 @@ namespace ringwire::test {
 [[nodiscard]] Address loopback(std::uint16_t port);
 /// The same in IPv6: [::1].
 [[nodiscard]] Address loopback6(std::uint16_t port);
-/// An address as `run` and `connect` take it: "tcp://127.0.0.1:80".
-[[nodiscard]] std::string tcp_url(const Address& address);
+/// An address of a stream as `run` and `connect` take it: "tcp://127.0.0.1:80", "unix:///run/x".
+[[nodiscard]] std::string url_of(const Address& address);
 
 /// A unix socket at this path, or "@name" for an abstract one.
 [[nodiscard]] Address unix_address(std::string_view text);

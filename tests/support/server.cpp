@@ -239,4 +239,18 @@ std::error_code TestServer::join() {
   return result_;
 }
 
+Standstill::Standstill(const LoopRef& loop) : gate_{std::make_shared<Gate>()} {
+  const std::error_code error = loop.post([gate = gate_] {
+    gate->entered.set_value();
+    gate->opened.get_future().wait();
+  });
+  if (error) throw std::system_error{error, "a loop that is to stand still"};
+  gate_->entered.get_future().wait();
+}
+
+void Standstill::end() {
+  if (gate_ != nullptr) gate_->opened.set_value();
+  gate_ = nullptr;
+}
+
 }  // namespace ringwire::test

@@ -11,6 +11,8 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -146,6 +148,26 @@ class TestServer {
   std::error_code result_;
   std::string explanation_;
   std::thread thread_;
+};
+
+/// A loop that does nothing: a task holds it up from when this is made until `end`, or until this goes.
+class Standstill {
+ public:
+  /// Waits until the loop stands still. Throws when the loop takes no task.
+  explicit Standstill(const LoopRef& loop);
+  Standstill(const Standstill&) = delete;
+  Standstill& operator=(const Standstill&) = delete;
+  ~Standstill() { end(); }
+
+  /// The loop goes on. Twice is harmless.
+  void end();
+
+ private:
+  struct Gate {
+    std::promise<void> entered;
+    std::promise<void> opened;
+  };
+  std::shared_ptr<Gate> gate_;  // The task's, too: it may end after this.
 };
 
 }  // namespace ringwire::test
