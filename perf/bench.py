@@ -34,7 +34,7 @@ ROUNDS_FACTOR = 2    # Disturbed rounds are repeated, until there were so many t
 QUIET_FACTOR = 20    # Of --patience: how long a row waits for quiet altogether. Then it takes what it gets.
 
 
-class Foreign:
+class Foreign(measure.Process):
     """A server of somebody else, which is given the place to listen at."""
 
     def __init__(self, command, prefix, row, unix_path):
@@ -44,8 +44,7 @@ class Foreign:
         where = {"{port}": str(self.port), "{unix}": unix_path, "{threads}": str(row.threads)}
         for mark, value in where.items():
             command = [word.replace(mark, value) for word in command]
-        self.process = subprocess.Popen([*prefix, *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        self.pid = self.process.pid
+        super().__init__([*prefix, *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         address = unix_path if row.kind == "unix" else ("127.0.0.1", self.port)
         family = socket.AF_UNIX if row.kind == "unix" else socket.AF_INET
         end = time.monotonic() + START_PATIENCE
@@ -57,14 +56,6 @@ class Foreign:
                 self.__exit__()
                 raise RuntimeError(f"nobody listens: {shlex.join(command)}")
             time.sleep(0.02)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *failure):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
 
 
 class Bench:
@@ -92,8 +83,7 @@ class Bench:
         arguments = [one.threads, str(row.threads)]
         if row.kind == "unix":
             arguments += ["--unix", unix_path]
-        return measure.Server(measure.program(one.command[0]), *arguments, prefix=prefix,
-                              path=measure.program(one.command[0]))
+        return measure.Server(one.command[0], *arguments, prefix=prefix)
 
     def load(self, row, server, unix_path, seconds):
         """Runs the load once; its figures and its own CPU seconds."""

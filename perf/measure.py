@@ -40,18 +40,11 @@ def reset_peak(pid):
         file.write("5")
 
 
-class Server:
-    """A server of ours in a process of its own; it ends when the `with` block does."""
+class Process:
+    """A process that ends when the `with` block does."""
 
-    def __init__(self, name, *arguments, prefix=(), path=None):
-        self.process = subprocess.Popen([*prefix, path or program(name), *arguments], text=True, bufsize=1,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        line = self.process.stdout.readline()
-        if not line.startswith("listening "):
-            self.process.wait()
-            raise RuntimeError(f"{name} did not start: {line}{self.process.stdout.read()}")
-        where = line.rstrip().rsplit(":", 1)[1]
-        self.port = int(where) if where.isdigit() else None  # Else it is a unix path.
+    def __init__(self, words, **streams):
+        self.process = subprocess.Popen(words, **streams)
         self.pid = self.process.pid
 
     def __enter__(self):
@@ -61,6 +54,20 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+
+
+class Server(Process):
+    """A server of ours, which says where it listens and answers questions."""
+
+    def __init__(self, name, *arguments, prefix=(), path=None):
+        super().__init__([*prefix, path or program(name), *arguments], text=True, bufsize=1,
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        line = self.process.stdout.readline()
+        if not line.startswith("listening "):
+            self.process.wait()
+            raise RuntimeError(f"{name} did not start: {line}{self.process.stdout.read()}")
+        where = line.rstrip().rsplit(":", 1)[1]
+        self.port = int(where) if where.isdigit() else None  # Else it is a unix path.
 
     def ask(self, question):
         """One question, one line of answer."""

@@ -9,9 +9,6 @@
 
 #include <array>
 #include <cerrno>
-#include <chrono>
-#include <cstring>
-#include <iostream>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,15 +28,16 @@ class Churn {
     allow_descriptors(settings_.connections + 64);
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     const ServerWatch server{settings_.server_pid};
-    const double seconds = settings_.seconds > 0 ? settings_.seconds : 1e6;
-    const auto end =
-        server.start() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    const auto end = server.end(settings_.seconds);
     for (std::size_t index = 0; index < slots_.size(); ++index) open(index);
     while (figures_.errors == 0 && open_ > 0) {
       std::array<epoll_event, 256> events;
       const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 10'000);
-      if (ready < 0 && errno != EINTR) lost("epoll_wait");
-      if (ready == 0) lost("nothing came back for 10 s");
+      if (ready < 0 && errno != EINTR) figures_.fail("epoll_wait");
+      if (ready == 0) {
+        errno = ETIMEDOUT;
+        figures_.fail("nothing came back for 10 s");
+      }
       if (Clock::now() >= end) stopping_ = true;
       for (int index = 0; index < ready; ++index) serve(events[static_cast<std::size_t>(index)]);
     }
@@ -51,7 +49,7 @@ class Churn {
     if (stopping_ || (settings_.messages != 0 && begun_ >= settings_.messages)) return;
     const Clock::time_point now = Clock::now();
     const int fd = open_socket(target_, SOCK_STREAM, true, begun_);
-    if (fd < 0) return lost("connect");
+    if (fd < 0) return figures_.fail("connect");
     slots_[index].emplace(fd, begun_++, traffic_);
     slots_[index]->begin(now);
     ++open_;
@@ -67,7 +65,7 @@ class Churn {
     if ((event.events & EPOLLIN) == 0) {
       // Connected, or not: then send says why.
       const Connection::Outcome outcome = one.send(traffic_, settings_.piece);
-      if (outcome == Connection::Outcome::failed) return lost("connect");
+      if (outcome == Connection::Outcome::failed) return figures_.fail("connect");
       if (outcome == Connection::Outcome::blocked) return;
       epoll_event next = event;
       next.events = EPOLLIN;
@@ -75,18 +73,13 @@ class Churn {
       return;
     }
     if (one.receive(traffic_, buffer_, figures_.latency) == Connection::Outcome::failed)
-      return lost("receive");
+      return figures_.fail("receive");
     if (one.under_way() > 0) return;
     ::close(one.fd());
     slots_[index].reset();
     --open_;
     ++figures_.messages;
     open(index);
-  }
-
-  void lost(const char* where) {
-    ++figures_.errors;
-    std::cerr << where << ": " << std::strerror(errno) << std::endl;
   }
 
   const Settings& settings_;

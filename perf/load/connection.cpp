@@ -68,9 +68,7 @@ void Connection::complete(std::size_t message_size, Histogram& latency) {
   if (complete == completed_) return;
   const auto now = Clock::now();
   for (; completed_ < complete; ++completed_) {
-    const auto time = now - due_[completed_ & (due_.size() - 1)];
-    latency.record(static_cast<std::uint64_t>(
-        std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::nanoseconds>(time).count())));
+    latency.record(now - due_[completed_ & (due_.size() - 1)]);
   }
 }
 

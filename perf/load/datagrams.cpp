@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <iostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,16 +33,14 @@ class Datagrams {
   int run() {
     if (!connect()) return 1;
     const ServerWatch server{settings_.server_pid};
-    const double seconds = settings_.seconds > 0 ? settings_.seconds : 1e6;
-    const auto end =
-        server.start() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    const auto end = server.end(settings_.seconds);
     for (std::size_t place = 0; place < places_.size(); ++place) begin(place);
     auto sweep = Clock::now() + patience;
     while (figures_.errors == 0 && under_way_ > 0) {
       std::array<epoll_event, 256> events;
       const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
                                    static_cast<int>(patience.count() / 4));
-      if (ready < 0 && errno != EINTR) fail("epoll_wait");
+      if (ready < 0 && errno != EINTR) figures_.fail("epoll_wait");
       const auto now = Clock::now();
       if (now >= end) stopping_ = true;
       for (int index = 0; index < ready; ++index)
@@ -100,7 +97,7 @@ class Datagrams {
     const int fd = sockets_[index / settings_.depth];
     // A full socket loses it, as the network may.
     if (::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0 && errno != EAGAIN && errno != ENOBUFS) {
-      fail("send");
+      figures_.fail("send");
     }
   }
 
@@ -108,7 +105,7 @@ class Datagrams {
     while (figures_.errors == 0) {
       const ssize_t came = ::recv(sockets_[socket], answer_.data(), answer_.size(), 0);
       if (came < 0 && errno == EAGAIN) return;
-      if (came < 0) return fail("receive");
+      if (came < 0) return figures_.fail("receive");
       check({answer_.data(), static_cast<std::size_t>(came)});
     }
   }
@@ -118,14 +115,12 @@ class Datagrams {
     if (answer.size() >= sizeof number) std::memcpy(&number, answer.data(), sizeof number);
     if (answer != content(number)) {
       errno = EBADMSG;
-      return fail("an echo differs");
+      return figures_.fail("an echo differs");
     }
     const std::size_t index = number % places_.size();
     Place& place = places_[index];
     if (!place.waits || place.number != number) return;  // Late: it was counted as lost.
-    const auto time = Clock::now() - place.sent;
-    figures_.latency.record(
-        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count()));
+    figures_.latency.record(Clock::now() - place.sent);
     ++figures_.messages;
     end_turn(index);
   }
@@ -142,11 +137,6 @@ class Datagrams {
     places_[index].waits = false;
     --under_way_;
     begin(index);
-  }
-
-  void fail(const char* where) {
-    ++figures_.errors;
-    std::cerr << where << ": " << std::strerror(errno) << std::endl;
   }
 
   const Settings& settings_;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -24,6 +25,11 @@ class Histogram {
     ++buckets_[index_of(value)];
     ++count_;
     max_ = std::max(max_, value);
+  }
+
+  /// In nanoseconds; a time before its beginning counts as none.
+  void record(std::chrono::nanoseconds time) {
+    record(static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.count())));
   }
 
   [[nodiscard]] std::uint64_t count() const { return count_; }

@@ -2,7 +2,9 @@
 #include "report.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -62,11 +64,21 @@ double us(std::uint64_t nanoseconds) {
 
 }  // namespace
 
+void Figures::fail(const char* where) {
+  ++errors;
+  std::cerr << where << ": " << std::strerror(errno) << std::endl;
+}
+
 ServerWatch::ServerWatch(int pid)
     : pid_(pid),
       start_(Clock::now()),
       own_before_(cpu_time("self")),
       before_(cpu_time(std::to_string(pid))) {}
+
+Clock::time_point ServerWatch::end(double seconds) const {
+  if (seconds == 0) return Clock::time_point::max();
+  return start_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
 
 CpuTime ServerWatch::cpu() const {
   return cpu_time(std::to_string(pid_)) - before_;

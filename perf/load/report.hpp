@@ -18,6 +18,9 @@ struct Figures {
   std::size_t lost = 0;  // Datagrams that did not come back.
   Histogram latency;     // Nanoseconds from when a message was due until its last byte was back.
   Histogram lateness;    // Open loop: how long after it was due a message was handed to its connection.
+
+  /// Counts an error, and says where it was and what errno says.
+  void fail(const char* where);
 };
 
 /// Seconds of all threads of a process, kernel threads of its rings included.
@@ -38,6 +41,8 @@ class ServerWatch {
   /// Physical memory of the server now, in bytes.
   [[nodiscard]] std::size_t memory() const;
   [[nodiscard]] Clock::time_point start() const { return start_; }
+  /// When a run of so many seconds is over; of 0, never.
+  [[nodiscard]] Clock::time_point end(double seconds) const;
 
  private:
   int pid_;

@@ -30,7 +30,6 @@ class Schedule {
     ++taken_;
     return true;
   }
-  [[nodiscard]] std::uint64_t taken() const { return taken_; }
 
  private:
   Clock::time_point start_;

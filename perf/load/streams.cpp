@@ -71,8 +71,7 @@ bool Streams::connect() {
 
 int Streams::run() {
   const ServerWatch server{settings_.server_pid};
-  const double seconds = settings_.seconds > 0 ? settings_.seconds : 1e6;
-  end_ = server.start() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  end_ = server.end(settings_.seconds);
   if (settings_.rate > 0) {
     schedule_.emplace(server.start(), settings_.rate);
   } else {
@@ -103,18 +102,20 @@ void Streams::begin_due(Clock::time_point now) {
     }
     if (!schedule_->take(now)) return;
     Slot& slot = slots_[begun_ % slots_.size()];
-    figures_.lateness.record(
-        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now - due).count()));
+    figures_.lateness.record(now - due);
     begin(slot, due);
     if (!slot.wants_output) send(slot);
-    if (begun_ - figures_.messages > backlog_max) return lost("the server is far slower than the rate");
+    if (begun_ - figures_.messages > backlog_max) {
+      errno = ETIMEDOUT;
+      return figures_.fail("the server is far slower than the rate");
+    }
     now = Clock::now();
   }
 }
 
 void Streams::send(Slot& slot) {
   const Connection::Outcome outcome = slot.connection.send(traffic_, settings_.piece);
-  if (outcome == Connection::Outcome::failed) return lost("send");
+  if (outcome == Connection::Outcome::failed) return figures_.fail("send");
   const bool wants_output = outcome == Connection::Outcome::blocked;
   if (wants_output == slot.wants_output) return;
   slot.wants_output = wants_output;
@@ -129,7 +130,7 @@ void Streams::serve(Slot& slot, std::uint32_t events) {
   if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) == 0) return;
   const std::size_t before = slot.connection.completed();
   const Connection::Outcome outcome = slot.connection.receive(traffic_, buffer_, figures_.latency);
-  if (outcome == Connection::Outcome::failed) return lost("receive");
+  if (outcome == Connection::Outcome::failed) return figures_.fail("receive");
   figures_.messages += slot.connection.completed() - before;
   if (!schedule_ && slot.connection.completed() > before) fill(slot, Clock::now());
 }
@@ -138,10 +139,10 @@ void Streams::wait() {
   std::array<epoll_event, 256> events;
   const int timeout = patience(Clock::now());
   const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout);
-  if (ready < 0 && errno != EINTR) return lost("epoll_wait");
+  if (ready < 0 && errno != EINTR) return figures_.fail("epoll_wait");
   if (ready == 0 && timeout == silence_max) {
     errno = ETIMEDOUT;
-    return lost("nothing came back for 10 s");
+    return figures_.fail("nothing came back for 10 s");
   }
   const Clock::time_point now = Clock::now();
   if (now >= end_ && !schedule_) stopping_ = true;
@@ -159,11 +160,6 @@ int Streams::patience(Clock::time_point now) const {
   const auto left = schedule_->next() - now - spin_time;
   return left.count() <= 0 ? 0
                            : static_cast<int>(std::chrono::floor<std::chrono::milliseconds>(left).count());
-}
-
-void Streams::lost(const char* where) {
-  ++figures_.errors;
-  std::cerr << where << ": " << std::strerror(errno) << std::endl;
 }
 
 }  // namespace load

@@ -37,7 +37,6 @@ class Streams {
   void serve(Slot& slot, std::uint32_t events);
   void wait();
   [[nodiscard]] int patience(Clock::time_point now) const;
-  void lost(const char* where);
 
   Settings settings_;
   Traffic traffic_;
