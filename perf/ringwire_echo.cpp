@@ -29,6 +29,10 @@ bool parse(int count, char** words, std::string& address, ringwire::Options& opt
       address = "unix://" + std::string{value};
     } else if (name == "--loops") {
       options.loops = std::strtoul(words[index + 1], nullptr, 10);
+    } else if (name == "--recv-buffers") {
+      options.recv_buffers_count = std::strtoul(words[index + 1], nullptr, 10);
+    } else if (name == "--recv-buffer-size") {
+      options.recv_buffer_size = std::strtoul(words[index + 1], nullptr, 10);
     } else if (name == "--balancing" && value == "round_robin") {
       options.balancing = ringwire::Balancing::round_robin;
     } else if (name == "--balancing" && value == "least_connections") {
@@ -47,6 +51,7 @@ int main(int count, char** words) {
   ringwire::Options options;
   if (!parse(count, words, address, options)) {
     std::cerr << "usage: ringwire_echo [--port N | --udp N | --unix PATH] [--loops N]\n"
+                 "                     [--recv-buffers COUNT] [--recv-buffer-size BYTES]\n"
                  "                     [--balancing round_robin|least_connections]\n";
     return 2;
   }

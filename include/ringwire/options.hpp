@@ -204,6 +204,14 @@ struct Options {
   std::size_t recv_buffers_count = 1024;
   /// Bytes of one receive buffer, 64 to 1 MiB.
   std::size_t recv_buffer_size = 4096;
+  /// Large receive buffers of one loop, for connections whose bytes come in bulk: one that has filled small
+  /// ones gets its next bytes in large ones, in place. A power of two, 1 to 32,768, or 0: none. Only where
+  /// the kernel can bound a receive (`recv_credit` in docs/kernel.md), and only if they are larger than
+  /// `recv_buffer_size`. When all are taken, small ones do. With the size below: 4 MiB, of which what is
+  /// never used takes no memory.
+  std::size_t large_recv_buffers_count = 64;
+  /// Bytes of one large receive buffer, 64 to 1 MiB.
+  std::size_t large_recv_buffer_size = 64 << 10;
   /// Buffers for received datagrams, of one loop; a power of two, 1 to 32,768. Only an engine with a udp
   /// address has them. What finds none free waits in the socket.
   std::size_t datagram_buffers_count = 256;

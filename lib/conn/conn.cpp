@@ -62,7 +62,7 @@ std::size_t Conn::inbound_size() const noexcept {
 
 Bytes Conn::peek() {
   conn::Connection& conn = self(*this);
-  return conn.inbound_.view(conn.shared_.pool);
+  return conn.inbound_.view(conn.shared_.pools);
 }
 
 std::optional<Bytes> Conn::peek(std::size_t size) {
@@ -107,7 +107,7 @@ std::optional<Buffer> Conn::take(std::size_t size) {
   conn::Connection& conn = self(*this);
   if (size > conn.inbound_.size()) return std::nullopt;
   const bool was_full = conn.is_inbound_full();
-  std::optional<Buffer> taken{conn.inbound_.take(conn.shared_.pool, size)};
+  std::optional<Buffer> taken{conn.inbound_.take(conn.shared_.pools, size)};
   conn.note_room(was_full);
   return taken;
 }
@@ -122,7 +122,18 @@ Written Conn::writev(std::span<const Bytes> parts) {
   conn::Connection& conn = self(*this);
   std::size_t size = 0;
   for (const Bytes part : parts) size += part.size();
-  return conn.queue(size, [&] { conn.outbound_.append(conn.shared_.chunks, parts); });
+  // What was received here need not be copied to be sent from here.
+  return conn.queue(size, [&] {
+    for (const Bytes part : parts) {
+      const Buffer shared =
+          part.size() >= conn::Outbound::copied_below ? conn.shared_.pools.share(part) : Buffer{};
+      if (shared.empty()) {
+        conn.outbound_.append(conn.shared_.chunks, {&part, 1});
+      } else {
+        conn.outbound_.borrow(conn.shared_.chunks, shared);
+      }
+    }
+  });
 }
 
 Written Conn::write(const Buffer& buffer) {

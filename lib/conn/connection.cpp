@@ -35,7 +35,7 @@ Connection::~Connection() {
   RINGWIRE_ASSERT(fd_ < 0, "descriptor {} is still open", fd_);
 
   if (context_.object != nullptr) context_.type->destroy(context_.object);
-  inbound_.clear(shared_.pool);
+  inbound_.clear(shared_.pools);
   outbound_.clear(shared_.chunks);
   if (Link<Due>::linked()) shared_.due.remove(*this);
   if (Link<News>::linked()) shared_.news.remove(*this);
@@ -80,7 +80,7 @@ Rare& Connection::rare() {
 
 void Connection::settle() noexcept {
   try {
-    inbound_.settle(shared_.pool);
+    inbound_.settle(shared_.pools);
   } catch (const std::bad_alloc&) {
     fail_without_memory();
   }

@@ -175,11 +175,15 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   static constexpr std::uint8_t close_bit = 1 << 4;
 
   [[nodiscard]] uring::Token token(uring::Op op) const noexcept { return {op, generation_, slot_}; }
+  [[nodiscard]] uring::Op recv_op() const noexcept {
+    return recv_large_ ? uring::Op::recv_large : uring::Op::recv;
+  }
   [[nodiscard]] bool armed(std::uint8_t bit) const noexcept { return (armed_ & bit) != 0; }
   void lend(std::uint8_t bit) noexcept;
   void take_back(std::uint8_t bit) noexcept;
   void mark_due() noexcept;
   void mark_news() noexcept;
+  void choose_pool(std::size_t size) noexcept;
   void take_bytes(std::uint16_t bid, std::size_t size) noexcept;
   void note_eof() noexcept;
   void fail_without_memory() noexcept;
@@ -217,6 +221,7 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   Happened happened_;
   bool send_in_full_ : 1 = true;   // And not to come back before all of them are gone.
   bool recv_starved_ : 1 = false;  // The pool was empty: look for data before the next buffer.
+  bool recv_large_ : 1 = false;    // Into large buffers: the receive that is armed, or the next one.
   bool paused_ : 1 = false;        // By the handler: nothing is received, and nothing told of what was.
   bool resumed_ : 1 = false;       // No longer, and what was held back is to be told.
   bool closed_by_us_ : 1 = false;  // Not by the network.

@@ -21,24 +21,26 @@ class Return {
 
 }  // namespace
 
-void Inbound::add(uring::BufferPool& pool, std::uint16_t bid, std::size_t size) {
+void Inbound::add(uring::RecvPools& pools, bool large, std::uint16_t bid, std::size_t size) {
   RINGWIRE_ASSERT(size > 0);
 
   if (this->size() == 0) {
-    clear(pool);  // A wholly discarded buffer may still be held.
+    clear(pools);  // A wholly discarded buffer may still be held.
+    held_large_ = large;
     held_bid_ = bid;
     held_begin_ = 0;
     held_end_ = static_cast<std::uint32_t>(size);
     holds_ = true;
     return;
   }
+  uring::BufferPool& pool = pools.of(large);
   const Return after_copy{pool, bid};
-  if (holds_) keep_held(pool);
+  if (holds_) keep_held(pools);
   keep(pool.view(bid, size));
 }
 
-Bytes Inbound::view(const uring::BufferPool& pool) const noexcept {
-  if (holds_) return pool.view(held_bid_, held_end_).subspan(held_begin_);
+Bytes Inbound::view(const uring::RecvPools& pools) const noexcept {
+  if (holds_) return pools.of(held_large_).view(held_bid_, held_end_).subspan(held_begin_);
   return kept_ != nullptr ? kept_->view() : Bytes{};
 }
 
@@ -52,20 +54,21 @@ void Inbound::discard(std::size_t size) noexcept {
   }
 }
 
-Buffer Inbound::take(uring::BufferPool& pool, std::size_t size) {
+Buffer Inbound::take(uring::RecvPools& pools, std::size_t size) {
   RINGWIRE_ASSERT(size <= this->size(), "take {} of {}", size, this->size());
 
   // A few bytes are not worth a whole buffer: it would be missing for as long
   // as they are kept.
+  uring::BufferPool& pool = pools.of(held_large_);
   const bool is_rest = holds_ && size == this->size();
   if (is_rest && size * 4 >= pool.buffer_size() && pool.can_lend()) {
-    Buffer lent = pool.lend(held_bid_, view(pool));
+    Buffer lent = pool.lend(held_bid_, view(pools));
     holds_ = false;
     held_begin_ = 0;
     held_end_ = 0;
     return lent;
   }
-  Buffer copy{view(pool).first(size)};
+  Buffer copy{view(pools).first(size)};
   discard(size);
   return copy;
 }
@@ -75,24 +78,24 @@ void Inbound::keep(Bytes bytes) {
   kept_->append(bytes);
 }
 
-void Inbound::keep_held(uring::BufferPool& pool) {
+void Inbound::keep_held(uring::RecvPools& pools) {
   RINGWIRE_ASSERT(holds_);
   RINGWIRE_ASSERT(kept_ == nullptr || kept_->empty());
 
-  const Bytes rest = view(pool);
+  const Bytes rest = view(pools);
   holds_ = false;
-  const Return after_copy{pool, held_bid_};
+  const Return after_copy{pools.of(held_large_), held_bid_};
   keep(rest);
 }
 
-void Inbound::settle(uring::BufferPool& pool) {
-  if (size() == 0) return clear(pool);
+void Inbound::settle(uring::RecvPools& pools) {
+  if (size() == 0) return clear(pools);
   if (!holds_) return;
-  keep_held(pool);
+  keep_held(pools);
 }
 
-void Inbound::clear(uring::BufferPool& pool) noexcept {
-  if (holds_) pool.give_back(held_bid_);
+void Inbound::clear(uring::RecvPools& pools) noexcept {
+  if (holds_) pools.of(held_large_).give_back(held_bid_);
   holds_ = false;
   held_begin_ = 0;
   held_end_ = 0;

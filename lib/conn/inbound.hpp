@@ -10,7 +10,7 @@
 #include <ringwire/bytes.hpp>
 
 #include "lib/base/byte_queue.hpp"
-#include "lib/uring/pool.hpp"
+#include "lib/uring/recv_pools.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -21,12 +21,12 @@ namespace ringwire::conn {
 /// The inbound half of a connection.
 class Inbound {
  public:
-  /// Adds the first `size` bytes of buffer `bid`, which the pool has taken. May throw bad_alloc; the buffer
-  /// is home then.
-  void add(uring::BufferPool& pool, std::uint16_t bid, std::size_t size);
+  /// Adds the first `size` bytes of buffer `bid`, a large one or not, which its pool has taken. May throw
+  /// bad_alloc; the buffer is home then.
+  void add(uring::RecvPools& pools, bool large, std::uint16_t bid, std::size_t size);
 
   /// Everything, in one piece; valid until the next call that is not const.
-  [[nodiscard]] Bytes view(const uring::BufferPool& pool) const noexcept;
+  [[nodiscard]] Bytes view(const uring::RecvPools& pools) const noexcept;
 
   /// Drops `size` bytes from the front; there must be as many. Moves nothing:
   /// views stay readable until `add` or `settle`.
@@ -37,14 +37,14 @@ class Inbound {
   /// of it, fill a good part of it, and the pool has enough; else a copy. Views
   /// stay readable until `add` or `settle`. Throws bad_alloc, then nothing
   /// changed.
-  [[nodiscard]] Buffer take(uring::BufferPool& pool, std::size_t size);
+  [[nodiscard]] Buffer take(uring::RecvPools& pools, std::size_t size);
 
   /// Nobody looks any more: what is left is copied, the buffer goes home. May
   /// throw bad_alloc; the buffer is home then.
-  void settle(uring::BufferPool& pool);
+  void settle(uring::RecvPools& pools);
 
   /// Drops everything; the buffer goes home.
-  void clear(uring::BufferPool& pool) noexcept;
+  void clear(uring::RecvPools& pools) noexcept;
 
   /// Bytes not yet discarded.
   [[nodiscard]] std::size_t size() const noexcept {
@@ -56,13 +56,14 @@ class Inbound {
 
  private:
   void keep(Bytes bytes);
-  void keep_held(uring::BufferPool& pool);
+  void keep_held(uring::RecvPools& pools);
 
   std::unique_ptr<base::ByteQueue> kept_;  // Only while there are any.
   std::uint32_t held_begin_ = 0;
   std::uint32_t held_end_ = 0;
   std::uint16_t held_bid_ = 0;
   bool holds_ = false;
+  bool held_large_ = false;
 };
 
 }  // namespace ringwire::conn

@@ -34,11 +34,12 @@ void Connection::arm_recv(uring::Ring& ring) noexcept {
   RINGWIRE_ASSERT(state_ != State::ending);
   RINGWIRE_ASSERT(fd_ >= 0);
 
-  io_uring_sqe& sqe = ring.next_sqe(token(uring::Op::recv));
+  io_uring_sqe& sqe = ring.next_sqe(token(recv_op()));
+  const std::uint16_t bgid = shared_.pools.of(recv_large_).bgid();
   if (recv_starved_) {
-    uring::prep_recv_when_ready(sqe, fd_, shared_.pool.bgid());
+    uring::prep_recv_when_ready(sqe, fd_, bgid);
   } else {
-    uring::prep_recv_multishot(sqe, fd_, shared_.pool.bgid(), false, shared_.recv_credit);
+    uring::prep_recv_multishot(sqe, fd_, bgid, false, shared_.recv_credit);
   }
   recv_starved_ = false;
   lend(recv_bit);
@@ -52,19 +53,24 @@ void Connection::on_recv(const uring::Completion& done) noexcept {
     take_back(recv_bit);
     mark_due();
   }
-  if (done.has_buffer()) shared_.pool.take(done.bid());
+  uring::BufferPool& pool = shared_.pools.of(recv_large_);
+  if (done.has_buffer()) pool.take(done.bid());
   if (done.res > 0) {
     RINGWIRE_ASSERT(done.has_buffer());
     shared_.metrics.received_bytes += static_cast<std::uint32_t>(done.res);
-    return take_bytes(done.bid(), static_cast<std::size_t>(done.res));
+    take_bytes(done.bid(), static_cast<std::size_t>(done.res));
+    if (!done.has_more()) choose_pool(static_cast<std::size_t>(done.res));
+    return;
   }
-  if (done.has_buffer()) shared_.pool.give_back(done.bid());
+  if (done.has_buffer()) pool.give_back(done.bid());
 
   switch (-done.res) {
     case 0:
       return note_eof();
     case ENOBUFS:
-      recv_starved_ = true;  // Nothing is lost: the bytes wait in the socket.
+      // Nothing is lost: the bytes wait in the socket.
+      recv_starved_ = !recv_large_;
+      recv_large_ = false;
       ++shared_.metrics.recv_starved;
       return;
     case ECANCELED:  // By `arm_pause`, or by the close.
@@ -87,14 +93,22 @@ void Connection::note_eof() noexcept {
   mark_news();
 }
 
+// A receive has ended: its last completion tells into which buffers the next one goes. Only a credit ends one
+// in the middle of a stream; without it a large one would bring megabytes in one lap.
+void Connection::choose_pool(std::size_t size) noexcept {
+  if (!shared_.pools.has_large() || shared_.recv_credit == 0) return;
+  const std::size_t enough = shared_.pools.of(false).buffer_size();
+  recv_large_ = recv_large_ ? size > enough : size == enough;
+}
+
 void Connection::take_bytes(std::uint16_t bid, std::size_t size) noexcept {
   active_at_ = shared_.now;
   note_receiving();
   // After a reset that a send has met first, what came before it still counts.
-  if (!offers_traffic()) return shared_.pool.give_back(bid);
+  if (!offers_traffic()) return shared_.pools.of(recv_large_).give_back(bid);
 
   try {
-    inbound_.add(shared_.pool, bid, size);
+    inbound_.add(shared_.pools, recv_large_, bid, size);
   } catch (const std::bad_alloc&) {
     return fail_without_memory();
   }
@@ -112,7 +126,7 @@ void Connection::arm_pause(uring::Ring& ring) noexcept {
   RINGWIRE_ASSERT(armed(recv_bit));
   RINGWIRE_ASSERT(!armed(pause_bit));
 
-  uring::prep_cancel(ring.next_sqe(token(uring::Op::pause)), token(uring::Op::recv).pack());
+  uring::prep_cancel(ring.next_sqe(token(uring::Op::pause)), token(recv_op()).pack());
   lend(pause_bit);
 }
 

@@ -11,7 +11,7 @@
 #include "lib/base/list.hpp"
 #include "lib/conn/budget.hpp"
 #include "lib/kernel/kernel.hpp"
-#include "lib/uring/pool.hpp"
+#include "lib/uring/recv_pools.hpp"
 
 namespace ringwire::conn {
 
@@ -31,7 +31,7 @@ using NewsList = base::List<Connection, News>;
 struct Shared {
   kernel::Kernel& kernel;
   const Options& options;
-  uring::BufferPool& pool;
+  uring::RecvPools& pools;
   LoopRef loop;
   kernel::Nanoseconds now = 0;  // Of this lap.
   base::ChunkPool chunks;

@@ -8,7 +8,7 @@
 #include "lib/engine/options.hpp"
 #include "lib/kernel/epoll/epoll.hpp"
 #include "lib/kernel/linux.hpp"
-#include "lib/uring/pool.hpp"
+#include "lib/uring/recv_pools.hpp"
 #include "lib/uring/ring.hpp"
 
 #include <fmt/core.h>
@@ -29,17 +29,17 @@ constexpr std::uint64_t memlock_ample = std::uint64_t{512} << 10;
 
 // A ring and its buffers, as small as a loop can work with.
 struct Trial {
-  explicit Trial(kernel::Kernel& kernel) : ring{kernel}, pool{kernel, 0} {}
+  explicit Trial(kernel::Kernel& kernel) : ring{kernel}, pools{kernel, 0, 1} {}
 
   std::error_code open(const Options& options) {
     const auto sq = static_cast<unsigned>(std::min(options.sq_entries, sq_entries_least));
     const auto cq = static_cast<unsigned>(std::min(options.cq_entries, cq_entries_least));
     if (const auto error = ring.open(sq, cq, {})) return error;
-    return pool.open(ring, options.recv_buffers_count, options.recv_buffer_size);
+    return pools.open(ring, options);
   }
 
   uring::Ring ring;
-  uring::BufferPool pool;
+  uring::RecvPools pools;
 };
 
 // Opens `count` at the same time, and closes them.

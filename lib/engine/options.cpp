@@ -99,6 +99,11 @@ std::error_code check_options(const Options& options) {
   check.between("recv_buffers_count", number(options.recv_buffers_count), 1, 32'768);
   check.power_of_two("recv_buffers_count", options.recv_buffers_count);
   check.between("recv_buffer_size", number(options.recv_buffer_size), 64, 1 << 20);
+  if (options.large_recv_buffers_count != 0) {
+    check.between("large_recv_buffers_count", number(options.large_recv_buffers_count), 1, 32'768);
+    check.power_of_two("large_recv_buffers_count", options.large_recv_buffers_count);
+  }
+  check.between("large_recv_buffer_size", number(options.large_recv_buffer_size), 64, 1 << 20);
   check.between("datagram_buffers_count", number(options.datagram_buffers_count), 1, 32'768);
   check.power_of_two("datagram_buffers_count", options.datagram_buffers_count);
   check.between("datagram_size_max", number(options.datagram_size_max), 1, 65'535);

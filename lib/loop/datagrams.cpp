@@ -9,7 +9,7 @@
 namespace ringwire::loop {
 namespace {
 
-constexpr std::uint16_t datagram_bgid = 1;  // 0 is the connections'.
+constexpr std::uint16_t datagram_bgid = 1;  // 0 and 2 are the connections'.
 
 }  // namespace
 

@@ -9,6 +9,7 @@ namespace ringwire::loop {
 void Loop::dispatch(const uring::Completion& done) noexcept {
   switch (done.token.op) {
     case uring::Op::recv:
+    case uring::Op::recv_large:
     case uring::Op::send:
     case uring::Op::pause:
     case uring::Op::cancel:
@@ -57,13 +58,15 @@ void Loop::dispatch_to_connection(const uring::Completion& done) noexcept {
   Client* client = connections_.find(done.token.slot, done.token.generation);
   if (client == nullptr) {
     if (done.has_buffer()) {
-      pool_.take(done.bid());
-      pool_.give_back(done.bid());
+      uring::BufferPool& pool = pools_.of(done.token.op == uring::Op::recv_large);
+      pool.take(done.bid());
+      pool.give_back(done.bid());
     }
     return;
   }
   switch (done.token.op) {
     case uring::Op::recv:
+    case uring::Op::recv_large:
       return client->on_recv(done);
     case uring::Op::send:
       return client->on_send(done);

@@ -8,8 +8,8 @@ namespace ringwire::loop {
 
 void Loop::flush() noexcept {
   // First the buffers: a receive that is armed next may need one.
-  RINGWIRE_ASSERT(pool_.held_count() == 0, "{} buffers were not given back", pool_.held_count());
-  pool_.publish();
+  RINGWIRE_ASSERT(pools_.held_count() == 0, "{} buffers were not given back", pools_.held_count());
+  pools_.publish();
   queue_full_ = false;
   if (!entrance_.flush(ring_, shared_.now)) queue_full_ = true;
   // Not before: what a connection's last event has posted is read in the lap after it.

@@ -13,7 +13,8 @@
 namespace ringwire::loop {
 namespace {
 
-constexpr std::uint16_t recv_bgid = 0;
+constexpr std::uint16_t recv_bgid = 0;  // 1 is the datagrams'.
+constexpr std::uint16_t recv_large_bgid = 2;
 constexpr std::size_t chunks_kept_max = 4 << 20;  // Outbound memory kept for reuse, per loop.
 constexpr std::size_t dialing_max = 1
                                     << 16;  // Connects under way, per loop: as many as there are local ports.
@@ -28,11 +29,11 @@ Loop::Loop(const Surroundings& surroundings, std::size_t index, bool has_balance
       index_{index},
       mailbox_{std::make_shared<Mailbox>(with_.kernel, with_.options.mailbox_max, with_.options.timers_max)},
       ring_{with_.kernel},
-      pool_{with_.kernel, recv_bgid},
+      pools_{with_.kernel, recv_bgid, recv_large_bgid},
       shared_{
           .kernel = with_.kernel,
           .options = with_.options,
-          .pool = pool_,
+          .pools = pools_,
           .loop = LoopRef{mailbox_},
           .now = with_.kernel.now(),
           .chunks = base::ChunkPool{chunks_kept_max},
@@ -69,10 +70,9 @@ std::error_code Loop::open() {
                      wanted, wanted_requests(with_))) {
     return error;
   }
-  if (const auto error = pool_.open(ring_, options.recv_buffers_count, options.recv_buffer_size))
-    return error;
+  if (const auto error = pools_.open(ring_, options)) return error;
   if (ring_.features().has(uring::Feature::recv_credit)) {
-    shared_.recv_credit = std::max(recv_share, static_cast<std::uint32_t>(options.recv_buffer_size));
+    shared_.recv_credit = std::max(recv_share, static_cast<std::uint32_t>(pools_.size_max()));
   }
   if (const auto error = datagrams_.open(ring_)) return error;
   if (!ring_.features().has(uring::Feature::wake_ring)) {
@@ -112,7 +112,7 @@ void Loop::close() noexcept {
   wheel_.cancel(stop_timer_);
   wheel_.cancel(drain_timer_);
   ring_.close();
-  pool_.close();
+  pools_.close();
   entrance_.close_now();
   datagrams_.close(with_.kernel);
   answer_datagrams();

@@ -26,7 +26,7 @@
 #include "lib/loop/metrics.hpp"
 #include "lib/loop/surroundings.hpp"
 #include "lib/loop/wheel.hpp"
-#include "lib/uring/pool.hpp"
+#include "lib/uring/recv_pools.hpp"
 #include "lib/uring/ring.hpp"
 
 #include <array>
@@ -223,7 +223,7 @@ class Loop {
   std::size_t index_;
   std::shared_ptr<Mailbox> mailbox_;  // Shared with handles; the hot path never copies it.
   uring::Ring ring_;
-  uring::BufferPool pool_;
+  uring::RecvPools pools_;
   conn::Shared shared_;
   Wheel wheel_;
   base::SlotTable<Client> connections_;

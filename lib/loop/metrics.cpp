@@ -72,7 +72,7 @@ void Loop::count_lap() noexcept {
 void Loop::publish_counts() noexcept {
   LoopMetrics& metrics = shared_.metrics;
   metrics.connections = connections_.size();
-  metrics.recv_buffers_free = pool_.free_count();
+  metrics.recv_buffers_free = pools_.of(false).free_count();
   metrics.accept_pauses = entrance_.pauses_count();
   metrics.enters = ring_.counts().enters;
   metrics.completions = ring_.counts().completions;

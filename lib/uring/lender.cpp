@@ -40,14 +40,36 @@ void Lender::prepare() {
   loans_ = std::move(loans);
 }
 
-Buffer Lender::lend(std::uint16_t bid, Bytes bytes) {
+Lender::Loan& Lender::begin_loan(std::uint16_t bid, std::uint32_t references) {
   RINGWIRE_ASSERT(bid < count_, "bid {} of {}", bid, count_);
   prepare();
 
   Loan& loan = loans_[bid];
-  loan.references.store(1, std::memory_order_relaxed);
+  loan.references.store(references, std::memory_order_relaxed);
   references_.fetch_add(1, std::memory_order_relaxed);
+  return loan;
+}
+
+Buffer Lender::lend(std::uint16_t bid, Bytes bytes) {
+  return {&begin_loan(bid, 1), bytes};
+}
+
+Buffer Lender::share(std::uint16_t bid, Bytes bytes) {
+  return {&begin_loan(bid, 2), bytes};
+}
+
+Buffer Lender::share_again(std::uint16_t bid, Bytes bytes) noexcept {
+  Loan& loan = loans_[bid];
+  loan.references.fetch_add(1, std::memory_order_relaxed);
   return {&loan, bytes};
+}
+
+Buffer Lender::hand_over(std::uint16_t bid, Bytes bytes) noexcept {
+  return {&loans_[bid], bytes};
+}
+
+void Lender::drop(std::uint16_t bid) noexcept {
+  const Buffer last = hand_over(bid, {});  // Its end is the reference's.
 }
 
 void Lender::come_home(Buffer::Storage* storage) noexcept {

@@ -35,6 +35,16 @@ class Lender {
   /// Gives `bytes` of buffer `bid` out. The loop's thread. Throws bad_alloc, and then lends nothing.
   [[nodiscard]] Buffer lend(std::uint16_t bid, Bytes bytes);
 
+  /// The same while the pool itself still shows the buffer: one reference more, which `drop` gives up. The
+  /// loop's thread. Throws bad_alloc, and then shares nothing.
+  [[nodiscard]] Buffer share(std::uint16_t bid, Bytes bytes);
+  /// Shows `bytes` of a buffer that is shared already to one more. The loop's thread.
+  [[nodiscard]] Buffer share_again(std::uint16_t bid, Bytes bytes) noexcept;
+  /// Hands the pool's reference over to whoever is lent the buffer now.
+  [[nodiscard]] Buffer hand_over(std::uint16_t bid, Bytes bytes) noexcept;
+  /// Gives up the pool's reference. The loop's thread.
+  void drop(std::uint16_t bid) noexcept;
+
   /// Has any come home since the last `take_returned`? Any thread, without a lock.
   [[nodiscard]] bool has_returned() const noexcept { return has_returned_.load(std::memory_order_acquire); }
   /// Calls `fn(bid)` for each that has come home since. The loop's thread.
@@ -59,6 +69,7 @@ class Lender {
   Lender(std::byte* memory, std::size_t count) noexcept : memory_{memory}, count_{count} {}
   ~Lender() = default;
 
+  [[nodiscard]] Loan& begin_loan(std::uint16_t bid, std::uint32_t references);
   static void come_home(Buffer::Storage* storage) noexcept;
   void prepare();
 

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <bit>
 #include <cerrno>
+#include <new>
 
 namespace ringwire::uring {
 namespace {
@@ -26,7 +27,7 @@ std::error_code BufferPool::open(Ring& ring, std::size_t count, std::size_t size
   RINGWIRE_ASSERT(count <= entries_max);
   RINGWIRE_ASSERT(size > 0);
 
-  held_.assign(count, false);
+  places_.assign(count, Place::kernel);
   count_ = count;
   size_ = size;
   entries_ = static_cast<io_uring_buf*>(kernel_.map_memory(count * sizeof(io_uring_buf)));
@@ -72,15 +73,15 @@ void BufferPool::close() noexcept {
 
 void BufferPool::take(std::uint16_t bid) noexcept {
   RINGWIRE_ASSERT(bid < count_, "bid {} of {}", bid, count_);
-  RINGWIRE_ASSERT(!held_[bid], "bid {} came twice", bid);
+  RINGWIRE_ASSERT(places_[bid] == Place::kernel, "bid {} came twice", bid);
 
-  held_[bid] = true;
+  places_[bid] = Place::held;
   ++held_count_;
 }
 
 Bytes BufferPool::view(std::uint16_t bid, std::size_t size) const noexcept {
   RINGWIRE_ASSERT(bid < count_, "bid {} of {}", bid, count_);
-  RINGWIRE_ASSERT(held_[bid], "bid {} is the kernel's", bid);
+  RINGWIRE_ASSERT(is_held(bid), "bid {} is the kernel's", bid);
   RINGWIRE_ASSERT(size <= size_, "{} bytes of a buffer of {}", size, size_);
 
   return {memory_ + bid * size_, size};
@@ -88,30 +89,52 @@ Bytes BufferPool::view(std::uint16_t bid, std::size_t size) const noexcept {
 
 void BufferPool::give_back(std::uint16_t bid) noexcept {
   RINGWIRE_ASSERT(bid < count_, "bid {} of {}", bid, count_);
-  RINGWIRE_ASSERT(held_[bid], "bid {} given back twice", bid);
+  RINGWIRE_ASSERT(is_held(bid), "bid {} given back twice", bid);
   RINGWIRE_ASSERT(held_count_ > 0);
 
-  held_[bid] = false;
   --held_count_;
+  if (places_[bid] == Place::shared) {
+    places_[bid] = Place::lent;
+    ++lent_count_;
+    return lender_->drop(bid);
+  }
+  places_[bid] = Place::kernel;
   add(bid);
 }
 
 Buffer BufferPool::lend(std::uint16_t bid, Bytes bytes) {
   RINGWIRE_ASSERT(bid < count_, "bid {} of {}", bid, count_);
-  RINGWIRE_ASSERT(held_[bid], "bid {} is the kernel's", bid);
+  RINGWIRE_ASSERT(is_held(bid), "bid {} is the kernel's", bid);
   RINGWIRE_ASSERT(can_lend(), "{} held and {} lent of {}", held_count_, lent_count_, count_);
 
-  Buffer lent = lender_->lend(bid, bytes);
+  Buffer lent = places_[bid] == Place::shared ? lender_->hand_over(bid, bytes) : lender_->lend(bid, bytes);
+  places_[bid] = Place::lent;
   --held_count_;
   ++lent_count_;
   return lent;
 }
 
+Buffer BufferPool::share(Bytes bytes) noexcept {
+  // Compared as numbers: the bytes may be anybody's.
+  const std::uint64_t offset = to_u64(bytes.data()) - to_u64(memory_);
+  if (memory_ == nullptr || offset >= count_ * size_ || bytes.size() * 4 < size_) return {};
+  const auto bid = static_cast<std::uint16_t>(offset / size_);
+  if (places_[bid] == Place::shared) return lender_->share_again(bid, bytes);
+  if (places_[bid] != Place::held || !can_lend()) return {};
+  try {
+    Buffer shared = lender_->share(bid, bytes);
+    places_[bid] = Place::shared;
+    return shared;
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
+}
+
 void BufferPool::welcome_home() noexcept {
   lender_->take_returned([this](std::uint16_t bid) {
-    RINGWIRE_ASSERT(held_[bid], "bid {} came home twice", bid);
+    RINGWIRE_ASSERT(places_[bid] == Place::lent, "bid {} came home twice", bid);
     RINGWIRE_ASSERT(lent_count_ > 0);
-    held_[bid] = false;
+    places_[bid] = Place::kernel;
     --lent_count_;
     add(bid);
   });

@@ -2,6 +2,7 @@
 //
 //   ours (held) --give_back--> written to the ring --publish--> the kernel's --CQE with F_BUFFER, take-->
 //   ours (held) --lend--> a user's (lent) --last reference dies--> home --publish--> the kernel's
+//   ours (held) --share--> both (shared) --give_back--> a user's (lent)
 //
 // Invariant: each buffer is held, lent or the kernel's; `held_count()` is 0 when nobody looks at received
 // bytes, and at most half of them are held or lent after a `lend`.
@@ -38,6 +39,9 @@ class BufferPool {
   /// it.
   void close() noexcept;
 
+  /// Has it buffers?
+  [[nodiscard]] bool is_open() const noexcept { return entries_ != nullptr; }
+
   /// The group receives select from.
   [[nodiscard]] std::uint16_t bgid() const noexcept { return bgid_; }
 
@@ -58,6 +62,11 @@ class BufferPool {
   /// whatever thread and however late. Throws bad_alloc; it is still held then.
   [[nodiscard]] Buffer lend(std::uint16_t bid, Bytes bytes);
 
+  /// A reference to `bytes` if they lie in a held buffer, fill a good part of it, and one can be lent: what
+  /// is to be sent need not be copied then. The buffer stays held; once given back it is lent until the last
+  /// reference has died. No bytes when not, or for want of memory.
+  [[nodiscard]] Buffer share(Bytes bytes) noexcept;
+
   /// Lets the kernel see what was given back, and what came home. Once a lap.
   void publish() noexcept;
 
@@ -75,6 +84,12 @@ class BufferPool {
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
  private:
+  // Where a buffer is: the kernel's, or on its way to it; held; held and in users' hands; in users' hands.
+  enum class Place : std::uint8_t { kernel, held, shared, lent };
+
+  [[nodiscard]] bool is_held(std::uint16_t bid) const noexcept {
+    return places_[bid] == Place::held || places_[bid] == Place::shared;
+  }
   void add(std::uint16_t bid) noexcept;
   void welcome_home() noexcept;
 
@@ -89,7 +104,7 @@ class BufferPool {
   std::size_t lent_count_ = 0;
   std::uint16_t bgid_;
   std::uint16_t tail_ = 0;
-  std::vector<bool> held_;  // Or lent: not the kernel's.
+  std::vector<Place> places_;
 };
 
 }  // namespace ringwire::uring

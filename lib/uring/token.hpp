@@ -17,8 +17,9 @@ enum class Op : std::uint8_t {
   none,
   // Of a connection; slot and generation name it.
   recv,
+  recv_large,  // the same, into buffers of the large pool
   send,
-  pause,   // cancels the recv
+  pause,   // cancels the receive
   cancel,  // cancels everything on the descriptor, before the close
   close,
   // Of a loop or the balancer; slot says which of several.

@@ -492,5 +492,38 @@ TEST_CASE("a new context takes the place of the old one, which is destroyed", "[
   CHECK(*at.face.context<std::string>() == "of another type");
 }
 
+TEST_CASE("received bytes are sent from where they are, and copied when they are few") {
+  Stage at;
+  uring::BufferPool& large = at.pools.of(true);
+  REQUIRE_FALSE(large.open(at.ring, 8, 4096));
+  const auto receive = [&](std::size_t size) {
+    uring::prep_recv_multishot(at.ring.next_sqe({Op::recv_large, 1, 1}), 5, large.bgid(), false);
+    at.ring.submit_and_wait(0, 0);
+    REQUIRE(at.kernel.receive(*at.kernel.take(Op::recv_large), std::string(size, 'e'), false));
+    at.ring.submit_and_wait(0, 0);
+    const std::uint16_t bid = at.ring.reap()[0].bid();
+    large.take(bid);
+    return bid;
+  };
+  const std::uint16_t bid = receive(2000);
+  const Bytes bytes = large.view(bid, 2000);
+  CHECK(at.face.write(bytes) == Written::queued);
+  large.give_back(bid);
+  at.lap();
+  const auto send = at.kernel.take(Op::send);
+  REQUIRE(send);
+  CHECK(send->sqe.addr == uring::to_u64(bytes.data()));
+  CHECK(large.lent_count() == 1);
+  at.kernel.complete(*send, 2000);
+  at.step();
+  at.pools.publish();
+  CHECK(large.lent_count() == 0);
+
+  const std::uint16_t few = receive(1023);
+  CHECK(at.face.write(large.view(few, 1023)) == Written::queued);
+  large.give_back(few);
+  CHECK(large.lent_count() == 0);
+}
+
 }  // namespace
 }  // namespace ringwire

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "lib/conn/connection.hpp"
-#include "lib/uring/pool.hpp"
+#include "lib/uring/recv_pools.hpp"
 #include "lib/uring/ring.hpp"
 #include "tests/support/script_kernel.hpp"
 
@@ -55,6 +55,7 @@ class ConnFixture {
     for (const uring::Completion& done : ring.reap()) {
       switch (done.token.op) {
         case uring::Op::recv:
+        case uring::Op::recv_large:
           conn->on_recv(done);
           break;
         case uring::Op::send:
@@ -96,10 +97,11 @@ class ConnFixture {
   ScriptKernel kernel;
   Options options;
   uring::Ring ring{kernel};
-  uring::BufferPool pool{kernel, 0};
+  uring::RecvPools pools{kernel, 0, 2};
+  uring::BufferPool& pool = pools.of(false);
   conn::Shared shared{.kernel = kernel,
                       .options = options,
-                      .pool = pool,
+                      .pools = pools,
                       .loop = {},
                       .now = kernel.time,
                       .chunks = base::ChunkPool{1 << 20},

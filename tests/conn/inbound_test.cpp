@@ -30,7 +30,7 @@ struct InboundStage {
   }
   InboundStage(const InboundStage&) = delete;
   InboundStage& operator=(const InboundStage&) = delete;
-  ~InboundStage() { inbound.clear(pool); }
+  ~InboundStage() { inbound.clear(pools); }
 
   // A buffer with these bytes, taken but not yet added.
   std::uint16_t arrive(std::string_view bytes) {
@@ -42,13 +42,14 @@ struct InboundStage {
     return bid;
   }
 
-  void add(std::string_view bytes) { inbound.add(pool, arrive(bytes), bytes.size()); }
+  void add(std::string_view bytes) { inbound.add(pools, false, arrive(bytes), bytes.size()); }
 
-  [[nodiscard]] std::string_view text() const { return to_text(inbound.view(pool)); }
+  [[nodiscard]] std::string_view text() const { return to_text(inbound.view(pools)); }
 
   ScriptKernel kernel;
   uring::Ring ring{kernel};
-  uring::BufferPool pool{kernel, 0};
+  uring::RecvPools pools{kernel, 0, 2};
+  uring::BufferPool& pool = pools.of(false);
   test::Request request{};
   Inbound inbound;
 };
@@ -58,8 +59,8 @@ TEST_CASE("the first buffer is seen in place, without a copy", "[inbound]") {
   const std::uint16_t bid = at.arrive("hello");
   const Bytes theirs = at.pool.view(bid, 5);
   const FailingNew none;  // No copy, so no memory.
-  at.inbound.add(at.pool, bid, 5);
-  CHECK(at.inbound.view(at.pool).data() == theirs.data());
+  at.inbound.add(at.pools, false, bid, 5);
+  CHECK(at.inbound.view(at.pools).data() == theirs.data());
   CHECK(at.inbound.size() == 5);
   CHECK(at.inbound.holds());
   CHECK(at.pool.held_count() == 1);
@@ -109,11 +110,11 @@ TEST_CASE("settling copies what is left and sends the buffer home", "[inbound]")
   InboundStage at;
   at.add("half taken");
   at.inbound.discard(5);
-  at.inbound.settle(at.pool);
+  at.inbound.settle(at.pools);
   CHECK(at.text() == "taken");
   CHECK_FALSE(at.inbound.holds());
   CHECK(at.pool.held_count() == 0);
-  at.inbound.settle(at.pool);  // Nothing more to do.
+  at.inbound.settle(at.pools);  // Nothing more to do.
   CHECK(at.text() == "taken");
 }
 
@@ -123,7 +124,7 @@ TEST_CASE("settling a buffer that was wholly taken needs no memory", "[inbound]"
   at.inbound.discard(9);
   CHECK(at.pool.held_count() == 1);  // Still readable.
   const FailingNew none;
-  at.inbound.settle(at.pool);
+  at.inbound.settle(at.pools);
   CHECK(at.pool.held_count() == 0);
   CHECK(at.inbound.size() == 0);
 }
@@ -135,7 +136,7 @@ TEST_CASE("a buffer that comes after everything was taken is again seen in place
   at.inbound.discard(6);
   const std::uint16_t bid = at.arrive("three");
   const FailingNew none;
-  at.inbound.add(at.pool, bid, 5);
+  at.inbound.add(at.pools, false, bid, 5);
   CHECK(at.text() == "three");
   CHECK(at.inbound.holds());
 }
@@ -152,12 +153,12 @@ TEST_CASE("a wholly taken buffer goes home when the next one comes", "[inbound]"
 TEST_CASE("clearing drops everything, held or kept", "[inbound]") {
   InboundStage at;
   at.add("held");
-  at.inbound.clear(at.pool);
+  at.inbound.clear(at.pools);
   CHECK(at.inbound.size() == 0);
   CHECK(at.pool.held_count() == 0);
   at.add("kept");
   at.add("too");
-  at.inbound.clear(at.pool);
+  at.inbound.clear(at.pools);
   CHECK(at.inbound.size() == 0);
   CHECK(at.text().empty());
 }
@@ -169,7 +170,7 @@ TEST_CASE("without memory for a second buffer both go home all the same", "[inbo
   bool failed = false;
   try {
     const FailingNew none;
-    at.inbound.add(at.pool, second, 6);
+    at.inbound.add(at.pools, false, second, 6);
   } catch (const std::bad_alloc&) {
     failed = true;
   }
@@ -188,7 +189,7 @@ TEST_CASE("without memory for a third buffer the kept bytes stay, and it goes ho
     const std::uint16_t bid = at.arrive(full);
     try {
       const FailingNew none;
-      at.inbound.add(at.pool, bid, 64);
+      at.inbound.add(at.pools, false, bid, 64);
       expected += 64;
     } catch (const std::bad_alloc&) {
       failed = true;
@@ -205,7 +206,7 @@ TEST_CASE("without memory to settle, the buffer goes home all the same", "[inbou
   bool failed = false;
   try {
     const FailingNew none;
-    at.inbound.settle(at.pool);
+    at.inbound.settle(at.pools);
   } catch (const std::bad_alloc&) {
     failed = true;
   }
@@ -222,7 +223,7 @@ TEST_CASE("discarding more than there is, and adding nothing, are bugs", "[inbou
              contains("discard 5 of 4"));
   CHECK_THAT(death_of([] {
                InboundStage at;
-               at.inbound.add(at.pool, at.arrive("x"), 0);
+               at.inbound.add(at.pools, false, at.arrive("x"), 0);
              }),
              contains("size > 0"));
 }
@@ -249,7 +250,7 @@ TEST_CASE("any order of adding, discarding and settling keeps the bytes", "[inbo
         break;
       }
       default:
-        at.inbound.settle(at.pool);
+        at.inbound.settle(at.pools);
         REQUIRE(at.pool.held_count() == 0);
     }
     REQUIRE(at.inbound.size() == expected.size());
@@ -258,13 +259,38 @@ TEST_CASE("any order of adding, discarding and settling keeps the bytes", "[inbo
   }
 }
 
+TEST_CASE("a large buffer is seen in place, and what is left of it stands before what comes in a small one",
+          "[inbound]") {
+  InboundStage at;
+  uring::BufferPool& large = at.pools.of(true);
+  REQUIRE_FALSE(large.open(at.ring, 2, 256));
+  uring::prep_recv_multishot(at.ring.next_sqe({uring::Op::recv_large, 0, 0}), 5, large.bgid(), false);
+  at.ring.submit_and_wait(0, 0);
+  const std::string text(200, 'l');
+  REQUIRE(at.kernel.receive(*at.kernel.take(uring::Op::recv_large), text));
+  at.ring.submit_and_wait(0, 0);
+  const std::uint16_t bid = at.ring.reap()[0].bid();
+  large.take(bid);
+  at.inbound.add(at.pools, true, bid, text.size());
+  CHECK(at.inbound.view(at.pools).data() == large.view(bid, 200).data());
+
+  at.inbound.discard(190);
+  at.add("small");
+  CHECK(at.text() == "llllllllllsmall");
+  CHECK(at.pools.held_count() == 0);
+  at.inbound.discard(15);
+  at.add("again");
+  CHECK(at.inbound.holds());
+  CHECK(at.text() == "again");
+}
+
 TEST_CASE("take of a whole buffer lends it without a copy, and it is home when the taker lets go") {
   InboundStage at;
   const std::string text(40, 't');
   const std::uint16_t bid = at.arrive(text);
   const void* where = at.pool.view(bid, text.size()).data();
-  at.inbound.add(at.pool, bid, text.size());
-  Buffer taken = at.inbound.take(at.pool, text.size());
+  at.inbound.add(at.pools, false, bid, text.size());
+  Buffer taken = at.inbound.take(at.pools, text.size());
   CHECK(taken.text() == text);
   CHECK(taken.bytes().data() == where);
   CHECK(at.inbound.size() == 0);
@@ -281,31 +307,31 @@ TEST_CASE("take of a whole buffer lends it without a copy, and it is home when t
 TEST_CASE("take copies when half of the buffers are out, when it is a part, and when it is little") {
   InboundStage at;
   const std::string text(40, 't');
-  at.inbound.add(at.pool, at.arrive(text), text.size());
-  const Buffer lent = at.inbound.take(at.pool, text.size());
-  at.inbound.add(at.pool, at.arrive(text), text.size());  // One is lent and one held, of four.
-  const Buffer copied = at.inbound.take(at.pool, text.size());
+  at.inbound.add(at.pools, false, at.arrive(text), text.size());
+  const Buffer lent = at.inbound.take(at.pools, text.size());
+  at.inbound.add(at.pools, false, at.arrive(text), text.size());  // One is lent and one held, of four.
+  const Buffer copied = at.inbound.take(at.pools, text.size());
   CHECK(copied.text() == text);
   CHECK(at.pool.lent_count() == 1);
   CHECK(at.inbound.size() == 0);
-  at.inbound.settle(at.pool);
+  at.inbound.settle(at.pools);
   CHECK(at.pool.held_count() == 0);
 
   InboundStage part;
-  part.inbound.add(part.pool, part.arrive(text), text.size());
-  CHECK(part.inbound.take(part.pool, 30).text() == text.substr(0, 30));
+  part.inbound.add(part.pools, false, part.arrive(text), text.size());
+  CHECK(part.inbound.take(part.pools, 30).text() == text.substr(0, 30));
   CHECK(part.pool.lent_count() == 0);
   CHECK(part.inbound.size() == 10);
-  CHECK(part.inbound.take(part.pool, 10).text() == text.substr(0, 10));
+  CHECK(part.inbound.take(part.pools, 10).text() == text.substr(0, 10));
   CHECK(part.pool.lent_count() == 0);  // 10 bytes are less than a quarter of 64.
 }
 
 TEST_CASE("take from what was kept, and of nothing") {
   InboundStage at;
-  at.inbound.add(at.pool, at.arrive("one "), 4);
-  at.inbound.add(at.pool, at.arrive("two "), 4);
-  CHECK(at.inbound.take(at.pool, 8).text() == "one two ");
-  CHECK(at.inbound.take(at.pool, 0).empty());
+  at.inbound.add(at.pools, false, at.arrive("one "), 4);
+  at.inbound.add(at.pools, false, at.arrive("two "), 4);
+  CHECK(at.inbound.take(at.pools, 8).text() == "one two ");
+  CHECK(at.inbound.take(at.pools, 0).empty());
   CHECK(at.inbound.size() == 0);
 }
 

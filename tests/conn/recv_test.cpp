@@ -401,3 +401,81 @@ TEST_CASE("a reset ends a paused connection, too", "[recv]") {
   CHECK_FALSE(at.conn->is_open());
   CHECK(at.conn->reason() == std::errc::connection_reset);
 }
+
+// A connection that may receive 128 bytes at a time, into buffers of 64 and of 256.
+struct LargeFixture : ConnFixture {
+  explicit LargeFixture(std::uint32_t credit = 128) {
+    REQUIRE_FALSE(pools.of(true).open(ring, 2, 256));
+    shared.recv_credit = credit;
+  }
+
+  // Arms the receive; which one is it?
+  ringwire::test::Request arm() {
+    lap();
+    if (const auto large = kernel.take(Op::recv_large)) return *large;
+    return kernel.take(Op::recv).value();
+  }
+
+  // So many bytes come, as the last of what this receive brings, and are used.
+  void end(const ringwire::test::Request& request, std::size_t size) {
+    REQUIRE(kernel.receive(request, std::string(size, 'x'), false));
+    step();
+    CHECK(conn->discard(SIZE_MAX) == size);
+    conn->settle();
+    pools.publish();
+  }
+};
+
+TEST_CASE("who fills small buffers receives into large ones, until little comes again") {
+  LargeFixture at;
+  auto request = at.arm();
+  CHECK(request.token().op == Op::recv);
+  at.end(request, 63);
+  request = at.arm();
+  CHECK(request.token().op == Op::recv);
+  at.end(request, 64);
+
+  request = at.arm();
+  CHECK(request.token().op == Op::recv_large);
+  CHECK(request.sqe.buf_group == at.pools.of(true).bgid());
+  at.end(request, 200);
+  request = at.arm();
+  CHECK(request.token().op == Op::recv_large);
+  at.end(request, 64);
+  request = at.arm();
+  CHECK(request.token().op == Op::recv);
+  CHECK(request.sqe.buf_group == at.pool.bgid());
+}
+
+TEST_CASE("when all large buffers are taken the small ones do, at once") {
+  LargeFixture at;
+  at.end(at.arm(), 64);
+  const auto large = at.arm();
+  REQUIRE(large.token().op == Op::recv_large);
+  at.kernel.complete(large, -ENOBUFS);
+  at.step();
+  const auto small = at.arm();
+  CHECK(small.token().op == Op::recv);
+  CHECK((small.sqe.ioprio & IORING_RECV_MULTISHOT) != 0);
+  CHECK(at.shared.metrics.recv_starved == 1);
+}
+
+TEST_CASE("a pause cancels the receive into large buffers, too") {
+  LargeFixture at;
+  at.end(at.arm(), 64);
+  const auto large = at.arm();
+  at.conn->pause();
+  at.lap();
+  const auto pause = at.kernel.take(Op::pause);
+  REQUIRE(pause);
+  CHECK(pause->sqe.addr == large.token().pack());
+  at.kernel.complete(large, -ECANCELED);
+  at.kernel.complete(*pause, 0);
+  at.step();
+}
+
+TEST_CASE("where a receive cannot be bounded nobody gets large buffers") {
+  LargeFixture at{0};
+  at.end(at.arm(), 64);
+  CHECK(at.arm().token().op == Op::recv);
+}

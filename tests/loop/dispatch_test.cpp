@@ -29,6 +29,26 @@ TEST_CASE("a stale completion after slot reuse reaches nobody, and its buffer go
   CHECK(at.kernel.free_buffers() == 2);
 }
 
+TEST_CASE("a stale receive into a large buffer reaches nobody either, and its buffer goes home",
+          "[dispatch]") {
+  LoopFixture at{{.recv_buffer_size = 64, .large_recv_buffers_count = 2, .large_recv_buffer_size = 128}};
+  const Request recv = at.connect(20);
+  REQUIRE(at.kernel.receive(recv, std::string(64, 'x'), false));
+  at.lap();
+  at.lap();
+  const auto large = at.kernel.take(Op::recv_large);
+  REQUIRE(large);
+  at.kernel.complete(*large, -ECONNRESET);
+  at.lap();
+  at.kernel.complete(*at.kernel.take(Op::close), 0);
+  at.lap();
+  CHECK(at.loop.connections_count() == 0);
+  REQUIRE(at.kernel.receive(*large, "for the dead"));
+  CHECK(at.kernel.free_buffers(large->sqe.buf_group) == 1);
+  at.lap();
+  CHECK(at.kernel.free_buffers(large->sqe.buf_group) == 2);
+}
+
 TEST_CASE("each connection gets its own bytes", "[dispatch]") {
   LoopFixture at;
   const Request first = at.connect(20);

@@ -132,6 +132,7 @@ TEST_CASE("a receive ends after a connection's share of a lap, or one buffer, wh
   };
   CHECK(credit_of({}) == ringwire::loop::Loop::recv_share);
   CHECK(credit_of({.recv_buffers_count = 2, .recv_buffer_size = 1 << 20}) == 1 << 20);
+  CHECK(credit_of({.large_recv_buffers_count = 2, .large_recv_buffer_size = 1 << 20}) == 1 << 20);
   CHECK(credit_of({.mask = "recv_credit"}) == 0);
 }
 
@@ -185,7 +186,7 @@ TEST_CASE("under lockdown a loop's ring is restricted before its buffers are reg
   LoopFixture at{options};
   CHECK((at.kernel.ring_flags.at(0) & IORING_SETUP_R_DISABLED) != 0);
   CHECK(at.kernel.registered == std::vector<unsigned>{IORING_REGISTER_RING_FDS, IORING_REGISTER_RESTRICTIONS,
-                                                      IORING_REGISTER_ENABLE_RINGS,
+                                                      IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_PBUF_RING,
                                                       IORING_REGISTER_PBUF_RING});
   CHECK(at.connect(20).sqe.opcode == IORING_OP_RECV);
 }

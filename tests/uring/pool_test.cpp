@@ -29,11 +29,11 @@ using test::ScriptKernel;
 
 constexpr std::size_t buffer_size = 64;
 
-// Two buffers of 64 bytes on a scripted kernel, and a receive armed to fill them.
+// Buffers of 64 bytes on a scripted kernel, and a receive armed to fill them.
 struct Script {
-  Script() {
+  explicit Script(std::size_t count = 2) {
     REQUIRE_FALSE(ring.open(4, 8, {}));
-    REQUIRE_FALSE(pool.open(ring, 2, buffer_size));
+    REQUIRE_FALSE(pool.open(ring, count, buffer_size));
     prep_recv_multishot(ring.next_sqe({Op::recv, 0, 0}), 5, pool.bgid(), false);
     ring.submit_and_wait(0, 0);
     request = kernel.take(Op::recv).value();
@@ -106,6 +106,70 @@ TEST_CASE("the ring of buffers goes round more often than its tail can count") {
     if (at.kernel.free_buffers(3) != 2) FAIL("round " << round);
   }
   CHECK(to_text(at.pool.view(at.receive("y"), 1)) == "y");
+}
+
+TEST_CASE("a shared buffer goes home when it was given back and its last reference has died") {
+  Script at;
+  REQUIRE(at.pool.count() == 2);
+  const std::string text(40, 's');
+  const std::uint16_t bid = at.receive(text);
+  const Bytes bytes = at.pool.view(bid, text.size());
+  Script more{4};
+  const std::uint16_t other = more.receive(text);
+
+  SECTION("half of them are out: nothing is shared") {
+    CHECK(at.pool.share(bytes).empty());
+    at.pool.give_back(bid);
+    at.pool.publish();
+    CHECK(at.kernel.free_buffers(3) == 2);
+  }
+  SECTION("a part of a buffer, one piece more of it, and the rest") {
+    const Bytes view = more.pool.view(other, text.size());
+    Buffer first = more.pool.share(view.first(20));
+    const Buffer second = more.pool.share(view);
+    CHECK(first.bytes().data() == view.data());
+    CHECK(second.text() == text);
+    CHECK(more.pool.held_count() == 1);
+    CHECK(more.pool.lent_count() == 0);
+    more.pool.give_back(other);
+    CHECK(more.pool.held_count() == 0);
+    CHECK(more.pool.lent_count() == 1);
+    more.pool.publish();
+    CHECK(more.kernel.free_buffers(3) == 3);
+    CHECK(more.pool.share(view).empty());  // It is not held any more.
+    first = {};
+    more.pool.publish();
+    CHECK(more.kernel.free_buffers(3) == 3);
+    CHECK(second.text() == text);
+  }
+  SECTION("all references have died before it is given back") {
+    const Bytes view = more.pool.view(other, text.size());
+    for (int round = 0; round < 3; ++round) CHECK_FALSE(more.pool.share(view).empty());
+    more.pool.give_back(other);
+    more.pool.publish();
+    CHECK(more.pool.lent_count() == 0);
+    CHECK(more.kernel.free_buffers(3) == 4);
+  }
+  SECTION("one that is shared is lent") {
+    const Bytes view = more.pool.view(other, text.size());
+    Buffer shared = more.pool.share(view);
+    Buffer lent = more.pool.lend(other, view);
+    shared = {};
+    more.pool.publish();
+    CHECK(more.kernel.free_buffers(3) == 3);
+    CHECK(lent.text() == text);
+    lent = {};
+    more.pool.publish();
+    CHECK(more.kernel.free_buffers(3) == 4);
+  }
+  SECTION("what is not ours, or only a few bytes") {
+    CHECK(more.pool.share(bytes).empty());
+    CHECK(more.pool.share(to_bytes(text)).empty());
+    CHECK(more.pool.share(more.pool.view(other, 15)).empty());
+    more.pool.give_back(other);
+    more.pool.publish();
+    CHECK(more.kernel.free_buffers(3) == 4);
+  }
 }
 
 TEST_CASE("giving a buffer back twice is a bug") {

@@ -18,8 +18,9 @@ bool has_only(unsigned value, unsigned known) noexcept {
 bool check_recv(const Request& request) noexcept {
   const bool selects = (request.flags & IOSQE_BUFFER_SELECT) != 0;
   const bool multishot = (request.ioprio & IORING_RECV_MULTISHOT) != 0;
-  if (!has_only(request.ioprio, recv_bits) || request.file_index != 0) return false;
-  if (wants_all(request)) return false;  // One receive is one recv(2) here.
+  if (!has_only(request.ioprio, recv_bits)) return false;
+  if (request.file_index != 0 && !multishot) return false;  // The bytes a multishot may bring (`optlen`).
+  if (wants_all(request)) return false;                     // One receive is one recv(2) here.
   return !multishot || (selects && request.len == 0);
 }
 

@@ -21,8 +21,7 @@ namespace ringwire::kernel::epoll {
 /// Answers io_uring's messages.
 class Ring {
  public:
-  /// Completions one operation may post in a row before others get their turn: a receive brings
-  /// what `Feature::recv_credit` allows elsewhere.
+  /// Completions one operation may post in a row before others get their turn.
   static constexpr unsigned completions_max = 16;
 
   Ring() = default;

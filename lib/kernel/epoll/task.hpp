@@ -35,6 +35,8 @@ struct Task {
   Request request;
   /// Bytes sent so far.
   std::size_t done = 0;
+  /// Bytes a multishot has received so far.
+  std::size_t received = 0;
   /// The descriptor was made non-blocking for the time of a connect.
   bool unblocked = false;
   std::unique_ptr<Kept> kept;

@@ -90,7 +90,10 @@ bool Ring::recv_once(Operation& operation) noexcept {
   }
   const bool took_buffer = selects && received > 0;
   if (took_buffer) soft_.take_buffer(request.buf_group);
-  if (received <= 0 || !is_multishot(request)) {
+  const std::uint32_t credit = request.file_index;  // `optlen`: bytes it may bring; 0 = no bound.
+  if (received > 0) operation.task.received += static_cast<std::size_t>(received);
+  const bool is_used_up = credit != 0 && operation.task.received >= credit;
+  if (received <= 0 || !is_multishot(request) || is_used_up) {
     complete(operation, static_cast<int>(received), took_buffer ? flags : 0U);
     return false;
   }

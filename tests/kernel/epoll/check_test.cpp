@@ -28,6 +28,7 @@ TEST_CASE("on descriptor -1 a known request answers EBADF", "[epoll]") {
   const std::vector<Case> known{
       {"recv", [](io_uring_sqe& sqe) { uring::prep_recv_multishot(sqe, -1, 0, false); }},
       {"recv, poll first", [](io_uring_sqe& sqe) { uring::prep_recv_multishot(sqe, -1, 0, true); }},
+      {"recv, so many bytes", [](io_uring_sqe& sqe) { uring::prep_recv_multishot(sqe, -1, 0, false, 100); }},
       {"accept", [](io_uring_sqe& sqe) { uring::prep_accept_multishot(sqe, -1); }},
       {"send",
        [](io_uring_sqe& sqe) {
@@ -81,9 +82,9 @@ TEST_CASE("a request with a flag that is not known answers EINVAL", "[epoll]") {
          uring::prep_recv_multishot(sqe, -1, 0, false);
          sqe.ioprio |= 1U << 4;
        }},
-      {"recv credit",
+      {"credit of a single recv",
        [](io_uring_sqe& sqe) {
-         uring::prep_recv_multishot(sqe, -1, 0, false);
+         uring::prep_recv_when_ready(sqe, -1, 0);
          sqe.file_index = 100;
        }},
       {"multishot recv without buffers",

@@ -37,6 +37,29 @@ TEST_CASE("each piece that arrives is a completion of its own, and the receive g
   }
 }
 
+TEST_CASE("a receive ends when it has brought as many bytes as it may, and loses none", "[epoll]") {
+  Bench at{64, 256};
+  at.lend(0, 8, 64);
+  Connected pair;
+  uring::prep_recv_multishot(at.sqe(1), pair.ours.fd(), 0, false, 100);
+  REQUIRE(at.poll().empty());
+  std::string text;
+  for (int index = 0; index < 300; ++index) text += static_cast<char>('a' + index % 26);
+  pair.peer.send(text);
+  std::string got;
+  auto done = at.wait(2);
+  REQUIRE(done.size() == 2);
+  CHECK(done[0].more());
+  CHECK_FALSE(done[1].more());
+  for (const auto& each : done) got += at.bytes(each);
+  CHECK(got == text.substr(0, 128));
+
+  uring::prep_recv_multishot(at.sqe(1), pair.ours.fd(), 0, false);
+  done = at.wait(3);
+  for (const auto& each : done) got += at.bytes(each);
+  CHECK(got == text);
+}
+
 TEST_CASE("FIN behind bytes is told after them, without a buffer and without more", "[epoll]") {
   for (const bool together : {true, false}) {
     Stream stream;
