@@ -43,7 +43,9 @@ void expect_goodbye(RecordingHandler& handler, const std::function<void(Client&)
 void expect_shutdown(RecordingHandler& handler, const std::string& expected,
                      const std::function<void(Client&)>& deed) {
   const Transport transport;
-  StreamServer server{handler, transport};
+  Options options = quiet();
+  options.stop_timeout = patience;  // The client leaves, so it ends before that, however slow the client is.
+  StreamServer server{handler, transport, options};
   Client client{server.address()};
   deed(client);
   CHECK(client.receive_until_eof() == expected);

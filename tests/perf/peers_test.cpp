@@ -74,7 +74,7 @@ TEST_CASE("each peer echoes over a unix socket") {
   }
 }
 
-TEST_CASE("a peer whose library is missing is not built") {
+TEST_CASE("a peer whose library is missing is not built", "[boost]") {
   for (const char* name : {"libuv_echo", "libevent_echo", "asio_echo", "asio_uring_echo"}) {
     const bool built = std::any_of(peers.begin(), peers.end(),
                                    [&](const std::string& peer) { return peer.ends_with(name); });
@@ -118,7 +118,7 @@ TEST_CASE("the load generator counts datagrams that come back") {
              contains("0 messages=500 "));
 }
 
-TEST_CASE("websocket peers echo the frames of the load generator") {
+TEST_CASE("websocket peers echo the frames of the load generator", "[boost]") {
   const std::vector<std::string> websockets = split(RINGWIRE_PERF_WEBSOCKETS);
   if (websockets.empty()) return skip("no Boost here");
   for (const std::string& peer : websockets) {

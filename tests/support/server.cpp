@@ -153,8 +153,8 @@ Action echo(Conn& conn) {
 Options quiet() {
   Options options;
   options.log_level = LogLevel::off;
-  // Most tests stop with clients that never answer FIN; they need not wait a whole second each.
-  options.stop_timeout = std::chrono::milliseconds{scaled(250, 1000)};
+  // Most tests stop with clients that never answer FIN, and would wait a whole second each for nothing.
+  options.stop_timeout = std::chrono::milliseconds{scaled(100, 250)};
   return options;
 }
 

@@ -7,9 +7,11 @@
 #include "tests/tidy/source.hpp"
 
 #include <cstddef>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ringwire::tidy {
@@ -51,6 +53,23 @@ std::vector<FunctionSpan> functions_of(const Source& source);
 
 /// Functions of more than `function_lines_max` lines.
 std::vector<Finding> check_function_length(const Source& source);
+
+/// A name in an unnamed namespace, behind those it stands in. A function has the types it takes in
+/// parentheses, anything else none.
+struct HiddenName {
+  std::size_t line = 0;
+  std::string name;
+  std::string types;
+};
+
+/// The functions, types with a body, enumerators and values that unnamed namespaces of a source hide.
+std::vector<HiddenName> hidden_names_of(const Source& source);
+
+/// Names hidden in two of these sources. Builds that compile several sources as one (`unity`) refuse them.
+std::vector<Finding> check_collisions(const std::vector<Source>& sources);
+
+/// The same in each list of sources, files(…), in the meson.build files below `root/folder`.
+std::vector<Finding> check_collisions(const std::filesystem::path& root, std::string_view folder);
 
 /// Declarations in a header that no `///` explains.
 ///

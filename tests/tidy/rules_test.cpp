@@ -2,6 +2,7 @@
 #include "tests/tidy/rules.hpp"
 
 #include "tests/support/catch.hpp"
+#include "tests/tidy/tree.hpp"
 
 #include <string>
 #include <vector>
@@ -272,6 +273,45 @@ TEST_CASE("assertion density counts code, not comments") {
   CHECK(folders.at("conn").assertions == 2);
   CHECK(folders.at("conn").code_lines == 4);
   CHECK(folders.at("conn").per_thousand() == 500.0);
+}
+
+// Do two sources with these in unnamed namespaces collide?
+bool collide(const std::string& one, const std::string& other) {
+  const auto source = [](const char* path, const std::string& hidden) {
+    return make_source(path, "namespace a {\nnamespace {\n" + hidden + "\n}\nint shown();\n}\n");
+  };
+  return !check_collisions({source("one.cpp", one), source("other.cpp", other)}).empty();
+}
+
+TEST_CASE("a name that two unnamed namespaces hide is found where they may be compiled as one") {
+  CHECK(collide("int f(int a) { return a; }", "void f(int b) {}"));
+  CHECK(collide("constexpr int limit = 1;", "const std::string limit{\"x\"};"));
+  CHECK(collide("struct Thing {\n  int a;\n};", "class Thing : public Other {\n  int b;\n};"));
+  CHECK(collide("template <typename T>\nT f(const T& a, int b = 0) {\n  return a;\n}",
+                "template <typename T>\nT f(const T& x, int y) {\n  return x;\n}"));
+  CHECK(collide("int table[] = {1, 2};", "int table[2];"));
+  CHECK(collide("enum Color { red, green = 2 };", "int green() { return 1; }"));
+  CHECK_FALSE(collide("enum class Color { red };", "int red() { return 1; }"));
+  CHECK_FALSE(collide("int f(int a) { return a; }", "int f(long a) { return 1; }"));
+  CHECK_FALSE(collide("int f();\nint f() { return 1; }", "int g() { int f = 1; return f; }"));
+  CHECK_FALSE(collide("using std::chrono::milliseconds;", "using std::chrono::milliseconds;"));
+  CHECK_FALSE(collide("struct Thing {\n  int limit;\n};", "int limit = 1;"));
+  CHECK_FALSE(collide("TEST_CASE(\"one\") {\n}", "TEST_CASE(\"two\") {\n}"));
+}
+
+TEST_CASE("sources of one list in a meson.build are compared, those of two programs are not") {
+  Tree tree;
+  const std::string hidden = "namespace {\nint f() { return 1; }\n}\n";
+  tree.write("tests/x/a.cpp", hidden);
+  tree.write("tests/x/b.cpp", hidden);
+  tree.write("tests/x/meson.build", "executable('a', files('a.cpp'))\nexecutable('b', files('b.cpp'))\n");
+  CHECK(check_collisions(tree.root(), "tests").empty());
+
+  tree.write("tests/x/meson.build", "executable('both', files(\n  'a.cpp',\n  'b.cpp',\n))\n");
+  const std::vector<Finding> findings = check_collisions(tree.root(), "tests");
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].file == "tests/x/b.cpp");
+  CHECK(findings[0].line == 2);
 }
 
 }  // namespace

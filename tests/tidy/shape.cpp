@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <iterator>
+#include <map>
 #include <regex>
 
 namespace ringwire::tidy {
@@ -22,6 +23,8 @@ struct Piece {
   Scope scope = Scope::space;   // What it opens, when it has a body.
   Scope around = Scope::space;  // Where it stands.
   bool visible = true;          // In namespaces that have a name, and in public parts only.
+  std::string space{};          // The namespaces around it; an unnamed one is "{}".
+  std::string inside{};         // What stands between the braces of an enum.
 };
 
 struct Open {
@@ -30,8 +33,12 @@ struct Open {
   bool visible = true;
 };
 
+// Making a pattern takes far longer than using it, so each is made once.
 bool matches(const std::string& text, const char* pattern) {
-  return std::regex_search(text, std::regex(pattern));
+  static std::map<const char*, std::regex> made;
+  const auto found = made.find(pattern);
+  if (found != made.end()) return std::regex_search(text, found->second);
+  return std::regex_search(text, made.emplace(pattern, pattern).first->second);
 }
 
 std::string squeeze(const std::string& text) {
@@ -93,6 +100,7 @@ class Walker {
   Piece piece(bool has_body) const {
     Piece result{squeeze(text_), begin_, line_, has_body, Scope::other, scope(), true};
     result.visible = open_.empty() || (open_.back().visible && open_.back().is_public);
+    if (!open_.empty()) result.space = open_.back().piece.space;
     return result;
   }
 
@@ -121,6 +129,8 @@ class Walker {
     const std::string& head = open.piece.text;
     // An unnamed namespace shows nothing to anybody.
     const bool unnamed = open.piece.scope == Scope::space && matches(head, R"(^namespace$|^namespace $)");
+    if (open.piece.scope == Scope::space)
+      open.piece.space += unnamed ? "{}" : head.substr(head.find(' ') + 1);
     open.visible = open.piece.visible && !unnamed;
     open.is_public = !matches(head, R"(\bclass \w)") || open.piece.scope != Scope::type;
     rounds_.push_back(round_);
@@ -148,6 +158,7 @@ class Walker {
       begin_ = closed.begin;
       return;
     }
+    if (closed.scope == Scope::enumerators) closed.inside = text_;
     pieces_.push_back(closed);
     text_.clear();
   }
@@ -231,6 +242,38 @@ std::vector<FunctionSpan> functions_of(const Source& source) {
     functions.push_back({piece.begin + 1, piece.end - piece.begin + 1, found ? match[1].str() : ""});
   }
   return functions;
+}
+
+std::vector<HiddenName> hidden_names_of(const Source& source) {
+  static const std::regex macro(R"(^(static_assert|[A-Z][A-Z_]+)\b)");
+  static const std::regex type(R"(^(?:template ?<.*> ?)?(?:class|struct|union|enum(?: class)?) (\w+))");
+  static const std::regex enumerator(R"((\w+) ?(?:=[^,]*)?(?:,|$))");
+  static const std::regex function(R"(^[^=]*?(\w+|operator[^(]*) ?\((.*)\))");
+  static const std::regex parameter(R"(([\w>&*]) ?\b\w+ ?(?:=[^,]*)?(,|$))");
+  static const std::regex value(R"((\w+) ?(?:\[[^=]*\] ?)*(?:=.*|\{\}.*)?$)");
+  std::vector<HiddenName> names;
+  for (const Piece& piece : Walker(source).run()) {
+    const std::string& text = piece.text;
+    const bool hidden = piece.around == Scope::space && piece.space.ends_with("{}");
+    if (!hidden || piece.scope == Scope::space || std::regex_search(text, macro)) continue;
+    const auto add = [&](const std::string& name, const std::string& types = "") {
+      names.push_back({piece.begin + 1, piece.space + name, types});
+    };
+    std::smatch match;
+    if (std::regex_search(text, match, type)) {
+      if (piece.has_body) add(match[1]);
+      if (text.starts_with("enum class")) continue;
+      const auto begin = piece.inside.begin();
+      for (std::sregex_iterator one{begin, piece.inside.end(), enumerator}; one != std::sregex_iterator{};
+           ++one)
+        add((*one)[1]);
+    } else if (std::regex_search(text, match, function)) {
+      add(match[1], "(" + std::regex_replace(match[2].str(), parameter, "$1$2") + ")");
+    } else if (!text.starts_with("using ") && std::regex_search(text, match, value)) {
+      add(match[1]);
+    }
+  }
+  return names;
 }
 
 std::vector<Finding> check_function_length(const Source& source) {
