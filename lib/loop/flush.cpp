@@ -49,7 +49,7 @@ void Loop::flush_connection(Client& client) noexcept {
   if (client.is_closed()) {
     RINGWIRE_ASSERT(!client.wants_close());
     // `send_fin` may have marked it due again.
-    if (client.base::Link<conn::Due>::linked()) shared_.due.remove(client);
+    if (client.base::QueueLink<conn::Due>::linked()) shared_.due.remove(client);
     gone_.push_back(client);
   } else {
     move_timer(client);

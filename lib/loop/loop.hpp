@@ -11,8 +11,8 @@
 #include <ringwire/loop_ref.hpp>
 #include <ringwire/options.hpp>
 
-#include "lib/base/list.hpp"
 #include "lib/base/log.hpp"
+#include "lib/base/queue.hpp"
 #include "lib/base/slots.hpp"
 #include "lib/conn/connection.hpp"
 #include "lib/conn/shared.hpp"
@@ -53,7 +53,7 @@ struct Client final : conn::Connection {
   std::uint32_t pass = 0;
 };
 
-static_assert(sizeof(Client) <= 240, "an idle connection is this and the 8 bytes of its cell");
+static_assert(sizeof(Client) <= 192, "an idle connection is this and the 8 bytes of its cell");
 
 /// A loop.
 class Loop {
@@ -230,7 +230,7 @@ class Loop {
   base::SlotTable<Dialing> dialing_;
   Entrance entrance_;
   Datagrams datagrams_;
-  base::List<conn::Connection, conn::Due> gone_;  // Closed, to be released at the end of the lap.
+  base::Queue<conn::Connection, conn::Due> gone_;  // Closed, to be released at the end of the lap.
   std::vector<Mail> letters_;
   Timer tick_timer_;
   Timer stop_timer_;
