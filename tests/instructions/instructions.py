@@ -43,7 +43,7 @@ def ask(program, question):
 def run(program, workload, count):
     """Instructions of one run."""
     with tempfile.NamedTemporaryFile() as out:
-        toggles = [f"--toggle-collect=ringwire::test::(anonymous namespace)::{name}" for name in COUNTED]
+        toggles = [f"--toggle-collect=ringwire::test::{name}" for name in COUNTED]
         toggles += [f"--toggle-collect=ringwire::test::ScriptKernel::{name}(*" for name in KERNEL]
         done = subprocess.run(["valgrind", "--tool=callgrind", "--collect-atstart=no", *toggles,
                                f"--callgrind-out-file={out.name}", program, workload, str(count)], text=True,
