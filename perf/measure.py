@@ -91,7 +91,9 @@ class Server(Process):
 
 def load(port, *, prefix=(), **settings):
     """Runs the load generator; answers its figures, with `valid` saying whether it was content."""
-    words = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words = []
+    for name, value in settings.items():
+        words += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
     done = subprocess.run([*prefix, program("load"), "--port", str(port), *words], text=True,
                           stdout=subprocess.PIPE, check=False)
     figures = {name: float(value) for name, value in (pair.split("=") for pair in done.stdout.split())}

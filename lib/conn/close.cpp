@@ -24,7 +24,7 @@ void Connection::begin_close(std::error_code reason) noexcept {
 
   // After `shutdown_write` our FIN may be out already: then only the peer's is missing.
   state_ = fin_sent_ ? State::lingering : State::flushing;
-  reason_ = reason;
+  reason_ = Reason{reason};
   fin_wanted_ = true;
   if (fin_sent_ && eof_) return fail(reason);
   const auto timeout = rare_ != nullptr ? rare_->close_timeout.value_or(shared_.options.close_timeout)
@@ -37,10 +37,10 @@ void Connection::begin_close(std::error_code reason) noexcept {
 void Connection::fail(std::error_code reason) noexcept {
   if (state_ == State::ending) return;
 
-  if (state_ == State::open) reason_ = reason;
+  if (state_ == State::open) reason_ = Reason{reason};
   // Whoever decided to close has given the reason; but bytes that will never leave are worth another one.
-  const bool reason_is_calm = !reason_ || reason_ == Error::end_of_stream;
-  if (state_ == State::flushing && !outbound_.empty() && reason_is_calm && reason) reason_ = reason;
+  const bool reason_is_calm = !this->reason() || this->reason() == Error::end_of_stream;
+  if (state_ == State::flushing && !outbound_.empty() && reason_is_calm && reason) reason_ = Reason{reason};
   state_ = State::ending;
   milestone_ = 0;
   mark_due();

@@ -37,8 +37,8 @@ Connection::~Connection() {
   if (context_.object != nullptr) context_.type->destroy(context_.object);
   inbound_.clear(shared_.pools);
   outbound_.clear(shared_.chunks);
-  if (Link<Due>::linked()) shared_.due.remove(*this);
-  if (Link<News>::linked()) shared_.news.remove(*this);
+  if (QueueLink<Due>::linked()) shared_.due.remove(*this);
+  if (QueueLink<News>::linked()) shared_.news.remove(*this);
 }
 
 void Connection::lend(std::uint8_t bit) noexcept {
@@ -52,11 +52,11 @@ void Connection::take_back(std::uint8_t bit) noexcept {
 }
 
 void Connection::mark_due() noexcept {
-  if (!Link<Due>::linked()) shared_.due.push_back(*this);
+  if (!QueueLink<Due>::linked()) shared_.due.push_back(*this);
 }
 
 void Connection::mark_news() noexcept {
-  if (!Link<News>::linked()) shared_.news.push_back(*this);
+  if (!QueueLink<News>::linked()) shared_.news.push_back(*this);
 }
 
 Happened Connection::take_news() noexcept {

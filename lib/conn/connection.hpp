@@ -12,9 +12,10 @@
 
 #include <ringwire/conn.hpp>
 
-#include "lib/base/list.hpp"
+#include "lib/base/queue.hpp"
 #include "lib/conn/inbound.hpp"
 #include "lib/conn/outbound.hpp"
+#include "lib/conn/reason.hpp"
 #include "lib/conn/shared.hpp"
 #include "lib/uring/ring.hpp"
 
@@ -52,7 +53,7 @@ struct Rare {
 };
 
 /// The private side of `ringwire::Conn`.
-class Connection : public Conn, public base::Link<Due>, public base::Link<News> {
+class Connection : public Conn, public base::QueueLink<Due>, public base::QueueLink<News> {
  public:
   /// Takes over the connected socket `fd`; marks itself due, to arm its receive. May throw bad_alloc when
   /// `Options` give it timeouts; then `fd` is left to the caller.
@@ -160,7 +161,7 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   /// May bytes still be written? Not once our FIN has been asked for.
   [[nodiscard]] bool takes_writes() const noexcept { return state_ == State::open && !fin_wanted_; }
   /// Why it was closed; empty = by us.
-  [[nodiscard]] std::error_code reason() const noexcept { return reason_; }
+  [[nodiscard]] std::error_code reason() const noexcept { return reason_.error(); }
 
  private:
   friend class ringwire::Conn;  // The public face, conn.cpp.
@@ -208,9 +209,8 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
     const ContextType* type;
   };
 
+  // What every completion looks at comes first: with the links that is 48 bytes.
   Shared& shared_;
-  Inbound inbound_;
-  Outbound outbound_;
   int fd_;
   std::uint32_t slot_;
   std::uint32_t generation_;
@@ -233,7 +233,9 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   bool sent_short_ : 1 = false;   // The last send ended before its last byte: the next one tells whether
                                   // that was the end.
   bool eof_doubted_ : 1 = false;  // Until then an end of the stream may be what a reset looks like.
-  std::error_code reason_;
+  Reason reason_;
+  Inbound inbound_;
+  Outbound outbound_;
   kernel::Nanoseconds active_at_;  // When bytes last moved.
   kernel::Nanoseconds milestone_;  // Open: when it opened. Closing: when our patience ends.
   Context context_{};

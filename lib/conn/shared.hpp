@@ -8,7 +8,7 @@
 #include <ringwire/options.hpp>
 
 #include "lib/base/chunks.hpp"
-#include "lib/base/list.hpp"
+#include "lib/base/queue.hpp"
 #include "lib/conn/budget.hpp"
 #include "lib/kernel/kernel.hpp"
 #include "lib/uring/recv_pools.hpp"
@@ -23,9 +23,9 @@ struct Due;
 struct News;
 
 /// Connections in the order they became due.
-using DueList = base::List<Connection, Due>;
+using DueQueue = base::Queue<Connection, Due>;
 /// Connections in the order their news came.
-using NewsList = base::List<Connection, News>;
+using NewsQueue = base::Queue<Connection, News>;
 
 /// The loop's side of its connections.
 struct Shared {
@@ -35,8 +35,8 @@ struct Shared {
   LoopRef loop;
   kernel::Nanoseconds now = 0;  // Of this lap.
   base::ChunkPool chunks;
-  DueList due;
-  NewsList news;
+  DueQueue due;
+  NewsQueue news;
   BudgetShare budget{};
   std::uint32_t recv_credit = 0;  // Bytes one armed receive brings at most; 0 = the kernel knows no bound.
   LoopMetrics metrics{};          // Counted by whoever sees it happen; shown to other threads by the loop.

@@ -38,12 +38,12 @@ struct Dialing {
       : slot{slot_},
         generation{generation_},
         dial{std::move(dial_)},
-        timer{uring::Token{uring::Op::connect, generation_, slot_}.pack()} {}
+        timer{TimerOf::dial, slot_, generation_} {}
 
   std::uint32_t slot;
   std::uint32_t generation;
   Dial dial;
-  Timer timer;
+  SlotTimer timer;
   std::size_t next = 0;  // The target to try after this one.
   int fd = -1;
   kernel::SocketName name;        // Where to; the kernel copies it when it takes the request.

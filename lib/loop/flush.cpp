@@ -49,7 +49,7 @@ void Loop::flush_connection(Client& client) noexcept {
   if (client.is_closed()) {
     RINGWIRE_ASSERT(!client.wants_close());
     // `send_fin` may have marked it due again.
-    if (client.base::Link<conn::Due>::linked()) shared_.due.remove(client);
+    if (client.base::QueueLink<conn::Due>::linked()) shared_.due.remove(client);
     gone_.push_back(client);
   } else {
     move_timer(client);
@@ -58,10 +58,11 @@ void Loop::flush_connection(Client& client) noexcept {
 
 void Loop::move_timer(Client& client) noexcept {
   const kernel::Nanoseconds deadline = client.deadline();
-  if (deadline == 0) return wheel_.cancel(client.timer);
+  Timer& timer = client.timer();
+  if (deadline == 0) return wheel_.cancel(timer);
   // Activity moves the deadline away all the time; the timer is moved only when it would fire too late. Fired
   // too early, it looks again.
-  if (!client.timer.armed() || deadline < client.timer.deadline()) wheel_.arm(client.timer, deadline);
+  if (!timer.armed() || deadline < timer.deadline()) wheel_.arm(timer, deadline);
 }
 
 void Loop::release() noexcept {
@@ -70,7 +71,7 @@ void Loop::release() noexcept {
     react_to_end(client);
     RINGWIRE_ASSERT(client.is_closed());
 
-    wheel_.cancel(client.timer);
+    wheel_.cancel(client.timer());
     leave(client);
     count_drained(client);
     ++count_of(shared_.metrics.closes, client.reason());

@@ -18,9 +18,6 @@ constexpr std::uint16_t recv_large_bgid = 2;
 constexpr std::size_t chunks_kept_max = 4 << 20;  // Outbound memory kept for reuse, per loop.
 constexpr std::size_t dialing_max = 1
                                     << 16;  // Connects under way, per loop: as many as there are local ports.
-constexpr std::uint64_t tick_token = UINT64_MAX;  // Timers that belong to no connection.
-constexpr std::uint64_t stop_token = UINT64_MAX - 1;
-constexpr std::uint64_t drain_token = UINT64_MAX - 2;
 
 }  // namespace
 
@@ -45,9 +42,6 @@ Loop::Loop(const Surroundings& surroundings, std::size_t index, bool has_balance
       dialing_{dialing_max},
       entrance_{with_, *mailbox_},
       datagrams_{with_.kernel, with_.options, with_.log, LoopRef{mailbox_}},
-      tick_timer_{tick_token},
-      stop_timer_{stop_token},
-      drain_timer_{drain_token},
       has_balancer_{has_balancer} {
   mailbox_->timers().attach(wheel_);
 }

@@ -11,8 +11,8 @@
 #include <ringwire/loop_ref.hpp>
 #include <ringwire/options.hpp>
 
-#include "lib/base/list.hpp"
 #include "lib/base/log.hpp"
+#include "lib/base/queue.hpp"
 #include "lib/base/slots.hpp"
 #include "lib/conn/connection.hpp"
 #include "lib/conn/shared.hpp"
@@ -40,20 +40,22 @@
 
 namespace ringwire::loop {
 
-/// A connection and its timer.
-struct Client final : conn::Connection {
+/// A connection and the timer for the first of its timeouts: one object, so that the timer that fires needs
+/// nothing to find it by.
+struct Client final : conn::Connection, Timer {
   /// As Connection.
   Client(std::uint32_t slot, std::uint32_t generation, conn::Shared& shared, int fd, conn::Origin origin)
-      : Connection{slot, generation, shared, fd, origin},
-        timer{uring::Token{uring::Op::none, generation, slot}.pack()} {}
+      : Connection{slot, generation, shared, fd, origin}, Timer{TimerOf::connection} {}
 
-  /// For the first of its timeouts. What follows it stands in its padding.
-  [[no_unique_address]] Timer timer;
-  /// What the engine's admission wants back when it has ended.
+  using Connection::deadline;  // What its timeouts say; the timer may be armed for an earlier time.
+  /// The timer alone.
+  [[nodiscard]] Timer& timer() noexcept { return *this; }
+
+  /// What the engine's admission wants back when it has ended. Stands in the timer's padding.
   std::uint32_t pass = 0;
 };
 
-static_assert(sizeof(Client) <= 240, "an idle connection is this and the 8 bytes of its cell");
+static_assert(sizeof(Client) <= 176, "an idle connection is this and the 8 bytes of its cell");
 
 /// A loop.
 class Loop {
@@ -230,7 +232,7 @@ class Loop {
   base::SlotTable<Dialing> dialing_;
   Entrance entrance_;
   Datagrams datagrams_;
-  base::List<conn::Connection, conn::Due> gone_;  // Closed, to be released at the end of the lap.
+  base::Queue<conn::Connection, conn::Due> gone_;  // Closed, to be released at the end of the lap.
   std::vector<Mail> letters_;
   Timer tick_timer_;
   Timer stop_timer_;

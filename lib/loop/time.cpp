@@ -14,21 +14,26 @@ std::int64_t Loop::wait_time() noexcept {
 }
 
 void Loop::on_timer(Timer& timer) noexcept {
-  if (&timer == &tick_timer_) return tick();
-  if (&timer == &stop_timer_) return cut_off();
-  if (&timer == &drain_timer_) return tell_leaving();
-
-  const auto token = uring::Token::unpack(timer.token());
-  if (token.op == uring::Op::timer) return run_scheduled(timer);
-  if (token.op == uring::Op::connect) {
-    Dialing* dialing = dialing_.find(token.slot, token.generation);
-    RINGWIRE_ASSERT(dialing != nullptr, "a timer of slot {} outlived its connect", token.slot);
-    return give_up_dial(*dialing, std::make_error_code(std::errc::timed_out));
+  switch (timer.of()) {
+    case TimerOf::loop:
+      if (&timer == &tick_timer_) return tick();
+      if (&timer == &stop_timer_) return cut_off();
+      RINGWIRE_ASSERT(&timer == &drain_timer_);
+      return tell_leaving();
+    case TimerOf::task:
+      return run_scheduled(timer);
+    case TimerOf::dial: {
+      const auto& named = static_cast<const SlotTimer&>(timer);
+      Dialing* dialing = dialing_.find(named.slot, named.generation);
+      RINGWIRE_ASSERT(dialing != nullptr, "a timer of slot {} outlived its connect", named.slot);
+      return give_up_dial(*dialing, std::make_error_code(std::errc::timed_out));
+    }
+    case TimerOf::connection: {
+      Client& client = static_cast<Client&>(timer);
+      client.on_time(shared_.now);
+      return move_timer(client);
+    }
   }
-  Client* client = connections_.find(token.slot, token.generation);
-  RINGWIRE_ASSERT(client != nullptr, "a timer of slot {} outlived its connection", token.slot);
-  client->on_time(shared_.now);
-  move_timer(*client);
 }
 
 void Loop::run_scheduled(Timer& timer) noexcept {

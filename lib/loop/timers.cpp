@@ -2,7 +2,6 @@
 #include "lib/loop/timers.hpp"
 
 #include "lib/base/assert.hpp"
-#include "lib/uring/token.hpp"
 
 #include <utility>
 
@@ -12,15 +11,13 @@ using kernel::Nanoseconds;
 
 Timers::Scheduled::Scheduled(std::uint32_t slot, std::uint32_t generation, Nanoseconds deadline_,
                              Nanoseconds period_, Task&& task_) noexcept
-    : timer{uring::Token{uring::Op::timer, generation, slot}.pack()},
-      task{std::move(task_)},
-      deadline{deadline_},
-      period{period_} {}
+    : timer{TimerOf::task, slot, generation}, task{std::move(task_)}, deadline{deadline_}, period{period_} {}
 
 Timers::Scheduled& Timers::scheduled_of(const Timer& timer) noexcept {
-  const auto token = uring::Token::unpack(timer.token());
-  Scheduled* found = table_.find(token.slot, token.generation);
-  RINGWIRE_ASSERT(found != nullptr, "the timer in slot {} outlived its task", token.slot);
+  RINGWIRE_ASSERT(timer.of() == TimerOf::task);
+  const auto& named = static_cast<const SlotTimer&>(timer);
+  Scheduled* found = table_.find(named.slot, named.generation);
+  RINGWIRE_ASSERT(found != nullptr, "the timer in slot {} outlived its task", named.slot);
   return *found;
 }
 
@@ -42,7 +39,7 @@ Task Timers::release(Scheduled& scheduled) noexcept {
   }
   wheel_->cancel(scheduled.timer);
   Task task = std::move(scheduled.task);
-  table_.release(uring::Token::unpack(scheduled.timer.token()).slot);
+  table_.release(scheduled.timer.slot);
   publish_count();
   return task;
 }
@@ -56,8 +53,7 @@ base::Posted Timers::add(Nanoseconds delay, Nanoseconds period, Task&& task, Nam
   const Nanoseconds deadline = kernel_.now() + delay;
   Scheduled* made = table_.acquire(deadline, period, std::move(task));
   if (made == nullptr) return base::Posted::full;
-  const auto token = uring::Token::unpack(made->timer.token());
-  name = {token.slot, token.generation};
+  name = {made->timer.slot, made->timer.generation};
   publish_count();
   if (at_home) {
     wheel_->arm(made->timer, deadline);

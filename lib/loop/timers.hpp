@@ -79,7 +79,7 @@ class Timers {
     Scheduled(std::uint32_t slot, std::uint32_t generation, kernel::Nanoseconds deadline_,
               kernel::Nanoseconds period_, Task&& task_) noexcept;
 
-    Timer timer;  // The loop's thread only, once it is in the wheel.
+    SlotTimer timer;  // The loop's thread only, once it is in the wheel.
     Task task;
     kernel::Nanoseconds deadline;
     kernel::Nanoseconds period;

@@ -19,10 +19,10 @@ std::uint64_t tick_of(Nanoseconds deadline) noexcept {
 }
 
 // Merge sort by deadline that keeps the order of equals. Rare, so a move more or less does not matter.
-void sort(base::List<Timer, WheelTag>& timers, std::size_t count) noexcept {
+void sort(TimerList& timers, std::size_t count) noexcept {
   if (count < 2) return;
-  base::List<Timer, WheelTag> left;
-  base::List<Timer, WheelTag> right;
+  TimerList left;
+  TimerList right;
   for (std::size_t index = 0; index < count; ++index) {
     (index < count / 2 ? left : right).push_back(*timers.pop_front());
   }
@@ -37,6 +37,33 @@ void sort(base::List<Timer, WheelTag>& timers, std::size_t count) noexcept {
 
 }  // namespace
 
+// Inline, though nobody else calls them: the compiler may not put a call of an exported function in line.
+inline void TimerList::push_back(Timer& timer) noexcept {
+  timer.previous_ = last_;
+  timer.next_ = nullptr;
+  (last_ != nullptr ? last_->next_ : first_) = &timer;
+  last_ = &timer;
+}
+
+inline void TimerList::remove(Timer& timer) noexcept {
+  RINGWIRE_ASSERT(timer.previous_ != nullptr || first_ == &timer, "a timer is not in its list");
+  RINGWIRE_ASSERT(timer.next_ != nullptr || last_ == &timer, "a timer is not in its list");
+  (timer.previous_ != nullptr ? timer.previous_->next_ : first_) = timer.next_;
+  (timer.next_ != nullptr ? timer.next_->previous_ : last_) = timer.previous_;
+}
+
+inline Timer* TimerList::pop_front() noexcept {
+  Timer* timer = first_;
+  if (timer != nullptr) remove(*timer);
+  return timer;
+}
+
+Wheel::~Wheel() {
+  for (TimerList& list : lists_) {
+    while (Timer* timer = list.pop_front()) timer->place_ = Timer::nowhere;
+  }
+}
+
 void Wheel::arm(Timer& timer, Nanoseconds deadline) noexcept {
   cancel(timer);
   timer.deadline_ = deadline;
@@ -45,23 +72,24 @@ void Wheel::arm(Timer& timer, Nanoseconds deadline) noexcept {
 
 void Wheel::cancel(Timer& timer) noexcept {
   if (!timer.armed()) return;
-  Timers& list = lists_[timer.place_];
+  TimerList& list = lists_[timer.place_];
   list.remove(timer);
   if (timer.place_ < overdue_place && list.empty()) {
     occupied_[timer.place_ / slots_count] &= ~(std::uint64_t{1} << (timer.place_ % slots_count));
   }
+  timer.place_ = Timer::nowhere;
 }
 
 void Wheel::place(Timer& timer) noexcept {
   const std::uint64_t tick = tick_of(timer.deadline_);
   if (tick <= tick_) {
-    timer.place_ = overdue_place;
+    timer.place_ = static_cast<std::uint16_t>(overdue_place);
   } else {
     const auto digit = static_cast<unsigned>(std::bit_width(tick ^ tick_) - 1) / slot_bits;
     const auto index = static_cast<std::uint32_t>(tick >> (digit * slot_bits)) % slots_count;
     RINGWIRE_ASSERT(digit < levels_count, "deadline {}", timer.deadline_);
     occupied_[digit] |= std::uint64_t{1} << index;
-    timer.place_ = digit * slots_count + index;
+    timer.place_ = static_cast<std::uint16_t>(digit * slots_count + index);
   }
   lists_[timer.place_].push_back(timer);
 }
@@ -78,8 +106,8 @@ std::optional<Wheel::Slot> Wheel::first_slot() const noexcept {
 }
 
 // Takes every timer out of a list: those whose time has come are due, the others move down.
-void Wheel::empty(Timers& slot) noexcept {
-  Timers arrived;
+void Wheel::empty(TimerList& slot) noexcept {
+  TimerList arrived;
   std::size_t count = 0;
   bool sorted = true;
   Nanoseconds last = 0;
@@ -95,7 +123,7 @@ void Wheel::empty(Timers& slot) noexcept {
   }
   if (!sorted) sort(arrived, count);
   while (Timer* timer = arrived.pop_front()) {
-    timer->place_ = due_place;
+    timer->place_ = static_cast<std::uint16_t>(due_place);
     lists_[due_place].push_back(*timer);
   }
 }
@@ -116,7 +144,9 @@ void Wheel::collect(Nanoseconds now) noexcept {
 }
 
 Timer* Wheel::take_due() noexcept {
-  return lists_[due_place].pop_front();
+  Timer* timer = lists_[due_place].pop_front();
+  if (timer != nullptr) timer->place_ = Timer::nowhere;
+  return timer;
 }
 
 std::optional<Nanoseconds> Wheel::next() const noexcept {

@@ -10,7 +10,7 @@
 //   level 7   far beyond the last Nanoseconds there is
 #pragma once
 
-#include "lib/base/list.hpp"
+#include "lib/base/assert.hpp"
 #include "lib/kernel/kernel.hpp"
 
 #include <array>
@@ -20,30 +20,69 @@
 
 namespace ringwire::loop {
 
-/// Tells a timer's links from others.
-struct WheelTag;
+/// What a timer belongs to. The wheel does not look at it.
+enum class TimerOf : std::uint8_t { loop, connection, dial, task };
 
-/// Something that happens once, at a time. Must not be armed when it is destroyed.
-class Timer : public base::Link<WheelTag> {
+/// Something that happens once, at a time. Must not be armed when it is destroyed. Every connection has one,
+/// so what names its owner is left to those who need it: a connection is its timer's derived class.
+class Timer {
  public:
-  /// `token` tells its owner which timer it is; the wheel does not look at it.
-  explicit Timer(std::uint64_t token = 0) noexcept : token_(token) {}
+  /// `of` tells who it belongs to.
+  explicit Timer(TimerOf of = TimerOf::loop) noexcept : of_{of} {}
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  ~Timer() { RINGWIRE_ASSERT(!armed(), "a timer for {} died armed", deadline_); }
 
   /// True from `Wheel::arm` until it fires or is cancelled.
-  [[nodiscard]] bool armed() const noexcept { return linked(); }
+  [[nodiscard]] bool armed() const noexcept { return place_ != nowhere; }
 
   /// The time it was last armed for.
   [[nodiscard]] kernel::Nanoseconds deadline() const noexcept { return deadline_; }
 
-  /// What its owner gave it.
-  [[nodiscard]] std::uint64_t token() const noexcept { return token_; }
+  /// Who it belongs to.
+  [[nodiscard]] TimerOf of() const noexcept { return of_; }
 
  private:
   friend class Wheel;
+  friend class TimerList;
 
-  std::uint64_t token_;
+  static constexpr std::uint16_t nowhere = 0xFFFF;
+
+  Timer* previous_ = nullptr;
+  Timer* next_ = nullptr;
   kernel::Nanoseconds deadline_ = 0;
-  std::uint32_t place_ = 0;  // Index of its list.
+  std::uint16_t place_ = nowhere;  // Index of its list.
+  TimerOf of_;
+};
+
+/// The timer of what lives in a slot of a table.
+struct SlotTimer : Timer {
+  /// As the table names it.
+  SlotTimer(TimerOf of, std::uint32_t slot_, std::uint32_t generation_) noexcept
+      : Timer{of}, slot{slot_}, generation{generation_} {}
+
+  std::uint32_t slot;
+  std::uint32_t generation;
+};
+
+/// Timers in the order they were pushed: the wheel's own list, whose nodes do not know it, because their
+/// place says where they stand.
+class TimerList {
+ public:
+  /// True when no timer is in it.
+  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+  /// The first timer, or nullptr.
+  [[nodiscard]] Timer* front() const noexcept { return first_; }
+  /// Adds a timer that is in no list.
+  void push_back(Timer& timer) noexcept;
+  /// Takes a timer of this list out. It must be in it.
+  void remove(Timer& timer) noexcept;
+  /// Takes the first out, or answers nullptr.
+  Timer* pop_front() noexcept;
+
+ private:
+  Timer* first_ = nullptr;
+  Timer* last_ = nullptr;
 };
 
 /// A hierarchical timer wheel. The loop's thread only.
@@ -56,6 +95,8 @@ class Wheel {
   explicit Wheel(kernel::Nanoseconds now) noexcept : tick_(now / tick) {}
   Wheel(const Wheel&) = delete;
   Wheel& operator=(const Wheel&) = delete;
+  /// Lets go of the timers that are armed; they live on.
+  ~Wheel();
 
   /// Arms the timer for `deadline`, or moves it there. A deadline in the past fires at the next turn. O(1).
   void arm(Timer& timer, kernel::Nanoseconds deadline) noexcept;
@@ -87,13 +128,12 @@ class Wheel {
   [[nodiscard]] std::optional<kernel::Nanoseconds> next() const noexcept;
 
  private:
-  using Timers = base::List<Timer, WheelTag>;
-
   static constexpr unsigned levels_count = 8;
   static constexpr unsigned slot_bits = 6;
   static constexpr std::uint32_t slots_count = 1U << slot_bits;
   static constexpr std::uint32_t overdue_place = levels_count * slots_count;
   static constexpr std::uint32_t due_place = overdue_place + 1;
+  static_assert(due_place < Timer::nowhere);
 
   // The first slot that holds a timer.
   struct Slot {
@@ -104,13 +144,13 @@ class Wheel {
 
   void place(Timer& timer) noexcept;
   void collect(kernel::Nanoseconds now) noexcept;
-  void empty(Timers& slot) noexcept;
+  void empty(TimerList& slot) noexcept;
   [[nodiscard]] Timer* take_due() noexcept;
   [[nodiscard]] std::optional<Slot> first_slot() const noexcept;
 
   std::uint64_t tick_;  // Every timer of this tick or an earlier one has left the levels.
   std::array<std::uint64_t, levels_count> occupied_{};  // A bit for each slot that holds a timer.
-  std::array<Timers, due_place + 1> lists_;             // The slots, level by level; then overdue, then due.
+  std::array<TimerList, due_place + 1> lists_;          // The slots, level by level; then overdue, then due.
 };
 
 }  // namespace ringwire::loop

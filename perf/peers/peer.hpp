@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -31,12 +32,14 @@ struct Settings {
   std::uint16_t port = 0;  // 0: the kernel chooses.
   std::string unix_path;   // Instead of a port.
   unsigned threads = 1;
+  std::size_t clients = 0;  // The process ends when so many have come and gone; 0: never.
 };
 
 /// What a serving thread is given: a socket that listens and does not block.
 struct Listener {
   int fd = -1;
   bool is_tcp = true;
+  std::size_t clients = 0;  // As in Settings.
 };
 
 /// Ends the process and says why.
@@ -46,7 +49,8 @@ struct Listener {
 }
 
 /// Reads the command line; ends the process when it cannot.
-inline Settings parse(int count, char** words) {
+/// `counts_clients`: this peer knows how to end by itself.
+inline Settings parse(int count, char** words, bool counts_clients = false) {
   Settings settings;
   for (int index = 1; index < count; index += 2) {
     const std::string_view name{words[index]};
@@ -58,8 +62,11 @@ inline Settings parse(int count, char** words) {
       settings.unix_path = value;
     } else if (name == "--threads" && number > 0) {
       settings.threads = static_cast<unsigned>(number);
+    } else if (name == "--clients" && counts_clients) {
+      settings.clients = number;
     } else {
-      std::cerr << "usage: " << words[0] << " [--port N | --unix PATH] [--threads N]\n";
+      std::cerr << "usage: " << words[0] << " [--port N | --unix PATH] [--threads N]"
+                << (counts_clients ? " [--clients N]\n" : "\n");
       std::exit(2);
     }
   }
@@ -123,7 +130,7 @@ int run(Settings settings, Serve serve) {
     const int fd = is_tcp       ? listen_tcp(settings.port)
                    : index == 0 ? listen_unix(settings.unix_path)
                                 : fcntl(listeners.front().fd, F_DUPFD_CLOEXEC, 0);
-    listeners.push_back({fd, is_tcp});
+    listeners.push_back({fd, is_tcp, settings.clients});
   }
   std::cout << "listening "
             << (is_tcp ? "127.0.0.1:" + std::to_string(settings.port) : "unix:" + settings.unix_path)

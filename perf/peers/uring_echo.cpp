@@ -212,6 +212,7 @@ class Server {
     io_uring_prep_close(sqe, fd);
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
     tag(sqe);
+    if (++left_ == listener_.clients) std::exit(0);  // Whoever counts instructions wants an end.
   }
 
   Connection& at(int fd) { return connections_[static_cast<std::size_t>(fd)]; }
@@ -223,6 +224,7 @@ class Server {
   int returned_ = 0;     // Given back in this lap, and not shown to the kernel yet.
   int buffers_out_ = 0;  // Received into, and not given back.
   std::uint64_t tag_ = 0;
+  std::size_t left_ = 0;  // Clients that have come and gone.
   std::array<std::uint32_t, buffer_count> size_{};
   std::array<std::uint16_t, buffer_count> next_{};
   std::vector<Connection> connections_;  // By descriptor.
@@ -232,6 +234,6 @@ class Server {
 }  // namespace
 
 int main(int count, char** words) {
-  return peer::run(peer::parse(count, words),
+  return peer::run(peer::parse(count, words, true),
                    [](peer::Listener listener) { std::make_unique<Server>(listener)->run(); });
 }

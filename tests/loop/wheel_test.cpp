@@ -24,10 +24,20 @@ constexpr Nanoseconds ms = 1'000'000;
 constexpr Nanoseconds second = 1'000 * ms;
 constexpr Nanoseconds day = 86'400 * second;
 
+// A timer with a number.
+struct Numbered : Timer {
+  explicit Numbered(std::uint64_t number) : token{number} {}
+  std::uint64_t token;
+};
+
+std::uint64_t token_of(const Timer& timer) {
+  return static_cast<const Numbered&>(timer).token;
+}
+
 // The tokens of the timers that fire.
 std::vector<std::uint64_t> turn(Wheel& wheel, Nanoseconds now) {
   std::vector<std::uint64_t> fired;
-  const std::size_t count = wheel.advance(now, [&fired](Timer& timer) { fired.push_back(timer.token()); });
+  const std::size_t count = wheel.advance(now, [&fired](Timer& timer) { fired.push_back(token_of(timer)); });
   CHECK(count == fired.size());
   return fired;
 }
@@ -43,7 +53,7 @@ TEST_CASE("a wheel without timers has nothing to wait for") {
 }
 
 TEST_CASE("a timer fires once, at its deadline and not before") {
-  Timer timer(7);
+  Numbered timer(7);
   Wheel wheel(0);
   wheel.arm(timer, 10 * ms);
   CHECK(timer.armed());
@@ -58,7 +68,7 @@ TEST_CASE("a timer fires on time at every distance, from a millisecond to beyond
   const Nanoseconds distance = GENERATE(1 * ms, 63 * ms, 64 * ms, 65 * ms, 4095 * ms, 4096 * ms, 4097 * ms,
                                         300 * second, 1 * day, 49 * day, 400 * day, 100'000 * day);
   const Nanoseconds start = GENERATE(Nanoseconds{0}, 999 * us, 63 * ms, 4095 * ms + 1, 12'345'678'901'234U);
-  Timer timer(1);
+  Numbered timer(1);
   Wheel wheel(start);
   wheel.arm(timer, start + distance);
   CHECK(turn(wheel, start + distance - 1).empty());
@@ -68,7 +78,7 @@ TEST_CASE("a timer fires on time at every distance, from a millisecond to beyond
 
 TEST_CASE("a loop that always waits for next fires a far timer after few turns") {
   const Nanoseconds start = 12'345'678'901'234U;
-  Timer timer(1);
+  Numbered timer(1);
   Wheel wheel(start);
   wheel.arm(timer, start + 400 * day + 123 * us);
   Nanoseconds now = start;
@@ -85,7 +95,7 @@ TEST_CASE("a loop that always waits for next fires a far timer after few turns")
 }
 
 TEST_CASE("next is the moment a near timer fires") {
-  Timer timer(1);
+  Numbered timer(1);
   Wheel wheel(640 * ms);
   wheel.arm(timer, 645 * ms + 300 * us);
   CHECK(wheel.next() == std::optional<Nanoseconds>{646 * ms});
@@ -94,8 +104,8 @@ TEST_CASE("next is the moment a near timer fires") {
 }
 
 TEST_CASE("a deadline in the past fires at the next turn, without waiting") {
-  Timer first(1);
-  Timer second_timer(2);
+  Numbered first(1);
+  Numbered second_timer(2);
   Wheel wheel(100 * ms);
   wheel.arm(second_timer, 50 * ms);
   wheel.arm(first, 3);
@@ -104,7 +114,7 @@ TEST_CASE("a deadline in the past fires at the next turn, without waiting") {
 }
 
 TEST_CASE("timers of one tick fire by deadline, equal ones in the order they were armed") {
-  std::deque<Timer> timers;
+  std::deque<Numbered> timers;
   for (std::uint64_t token = 0; token < 6; ++token) timers.emplace_back(token);
   Wheel wheel(0);
   wheel.arm(timers[0], 5 * ms - 100);
@@ -117,8 +127,8 @@ TEST_CASE("timers of one tick fire by deadline, equal ones in the order they wer
 }
 
 TEST_CASE("equal deadlines keep their order when one was armed from far and one from near") {
-  Timer far(1);
-  Timer near(2);
+  Numbered far(1);
+  Numbered near(2);
   Wheel wheel(0);
   wheel.arm(far, 10 * second);
   turn(wheel, 9'990 * ms);
@@ -127,7 +137,7 @@ TEST_CASE("equal deadlines keep their order when one was armed from far and one 
 }
 
 TEST_CASE("a timer armed again fires at the new deadline only") {
-  Timer timer(1);
+  Numbered timer(1);
   Wheel wheel(0);
   wheel.arm(timer, 10 * ms);
   wheel.arm(timer, 500 * ms);
@@ -139,8 +149,8 @@ TEST_CASE("a timer armed again fires at the new deadline only") {
 }
 
 TEST_CASE("a cancelled timer does not fire, and cancelling twice is harmless") {
-  Timer timer(1);
-  Timer other(2);
+  Numbered timer(1);
+  Numbered other(2);
   Wheel wheel(0);
   wheel.arm(timer, 10 * ms);
   wheel.arm(other, 10 * ms);
@@ -152,7 +162,7 @@ TEST_CASE("a cancelled timer does not fire, and cancelling twice is harmless") {
 
 TEST_CASE("cancelling the last timer leaves nothing to wait for") {
   const Nanoseconds deadline = GENERATE(Nanoseconds{0}, 1 * ms, 100 * ms, 400 * day);
-  Timer timer(1);
+  Numbered timer(1);
   Wheel wheel(0);
   wheel.arm(timer, deadline);
   CHECK(wheel.next());
@@ -161,7 +171,7 @@ TEST_CASE("cancelling the last timer leaves nothing to wait for") {
 }
 
 TEST_CASE("a timer that fires may arm itself again, also in the past, and waits for the next turn") {
-  Timer timer(1);
+  Numbered timer(1);
   Wheel wheel(0);
   wheel.arm(timer, 1 * ms);
   int fired = 0;
@@ -177,14 +187,14 @@ TEST_CASE("a timer that fires may arm itself again, also in the past, and waits 
 }
 
 TEST_CASE("a firing timer may cancel another that is due in the same turn") {
-  Timer first(1);
-  Timer victim(2);
-  Timer last(3);
+  Numbered first(1);
+  Numbered victim(2);
+  Numbered last(3);
   Wheel wheel(0);
   for (Timer* timer : {&first, &victim, &last}) wheel.arm(*timer, 3 * ms);
   Tokens fired;
   wheel.advance(3 * ms, [&](Timer& timer) {
-    fired.push_back(timer.token());
+    fired.push_back(token_of(timer));
     wheel.cancel(victim);
   });
   CHECK(fired == Tokens{1, 3});
@@ -193,15 +203,15 @@ TEST_CASE("a firing timer may cancel another that is due in the same turn") {
 }
 
 TEST_CASE("a firing timer may move another that is due in the same turn") {
-  Timer first(1);
-  Timer moved(2);
+  Numbered first(1);
+  Numbered moved(2);
   Wheel wheel(0);
   wheel.arm(first, 3 * ms);
   wheel.arm(moved, 4 * ms);
   Tokens fired;
   wheel.advance(5 * ms, [&](Timer& timer) {
-    fired.push_back(timer.token());
-    if (timer.token() == 1) wheel.arm(moved, 70 * ms);
+    fired.push_back(token_of(timer));
+    if (token_of(timer) == 1) wheel.arm(moved, 70 * ms);
   });
   CHECK(fired == Tokens{1});
   CHECK(turn(wheel, 69 * ms).empty());
@@ -209,7 +219,7 @@ TEST_CASE("a firing timer may move another that is due in the same turn") {
 }
 
 TEST_CASE("a timer of the last nanosecond there is waits for it") {
-  Timer timer(1);
+  Numbered timer(1);
   Wheel wheel(400 * day);
   wheel.arm(timer, UINT64_MAX);
   CHECK(turn(wheel, 100'000 * day).empty());
@@ -218,8 +228,8 @@ TEST_CASE("a timer of the last nanosecond there is waits for it") {
 }
 
 TEST_CASE("a wheel that ends disarms its timers") {
-  Timer near(1);
-  Timer overdue(2);
+  Numbered near(1);
+  Numbered overdue(2);
   {
     Wheel wheel(5 * ms);
     wheel.arm(near, 8 * ms);
@@ -289,26 +299,26 @@ TEST_CASE("a hundred thousand random steps agree with a sorted map") {
   constexpr std::size_t timers_count = 300;
   std::mt19937_64 random(GENERATE(1U, 2U, 3U));
   Nanoseconds now = random() % (1000 * day);
-  std::deque<Timer> timers;
+  std::deque<Numbered> timers;
   for (std::uint64_t token = 0; token < timers_count; ++token) timers.emplace_back(token);
   Wheel wheel(now);
   Model model;
   std::size_t fired_count = 0;
   for (int step = 0; step < 100'000; ++step) {
-    Timer& timer = timers[random() % timers_count];
+    Numbered& timer = timers[random() % timers_count];
     const auto action = random() % 10;
     if (action < 5) {
       const Nanoseconds deadline = random() % 20 == 0 ? now - random() % now : now + random_distance(random);
       wheel.arm(timer, deadline);
-      model.arm(timer.token(), deadline);
+      model.arm(timer.token, deadline);
     } else if (action < 7) {
       const bool was_armed = timer.armed();
       wheel.cancel(timer);
-      REQUIRE(model.cancel(timer.token()) == was_armed);
+      REQUIRE(model.cancel(timer.token) == was_armed);
     } else {
       now += action == 7 ? random() % (2 * ms) : random_distance(random) / 16;
       Tokens fired;
-      wheel.advance(now, [&fired](Timer& due) { fired.push_back(due.token()); });
+      wheel.advance(now, [&fired](Timer& due) { fired.push_back(token_of(due)); });
       REQUIRE(fired == model.due(now));
       fired_count += fired.size();
       const auto next = wheel.next();

@@ -172,7 +172,7 @@ void ScriptKernel::submit(int ring_fd, Memory& memory, unsigned count) {
         }
         break;
       default:
-        submitted.push_back(request);
+        if (!at_once || !at_once(request)) submitted.push_back(request);
     }
   }
 }

@@ -13,6 +13,7 @@
 #include "lib/uring/token.hpp"
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -59,6 +60,9 @@ class ScriptKernel final : public kernel::Kernel {
   std::deque<int> open_socket_results;
   std::deque<int> register_results;
   std::deque<int> enter_results;
+  /// Asked about each request when it is submitted: true = it is answered, or will be; else it waits in
+  /// `submitted`.
+  std::function<bool(const Request&)> at_once;
   /// What a wake answers: 0 as Linux 6.13, or -EINVAL.
   int wake_result = 0;
   /// What the next wakes answer before that.
