@@ -153,6 +153,7 @@ class ScriptKernel final : public kernel::Kernel {
   void* map_memory(std::size_t size) noexcept override;
   void unmap_memory(void* memory, std::size_t size) noexcept override;
   kernel::Nanoseconds now() noexcept override { return time; }
+  std::uint64_t random() noexcept override { return 4; }
   std::unique_ptr<kernel::Thread> start_thread(const std::string& name, int cpu, Task body) override;
   std::vector<int> cpus() override { return {0, 1}; }
   std::uint64_t memlock_limit() noexcept override { return 64 * 1024; }
