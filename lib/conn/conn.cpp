@@ -279,15 +279,12 @@ LoopRef Conn::loop() const {
   return self(*this).shared_.loop;
 }
 
-void Conn::set_context(void* object, const ContextType& type) noexcept {
-  conn::Connection& conn = self(*this);
-  const auto old = std::exchange(conn.context_, {object, &type});
-  if (old.object != nullptr) old.type->destroy(old.object);
+Context& Conn::owned() noexcept {
+  return self(*this).context_;
 }
 
-void* Conn::get_context(const ContextType& type) const noexcept {
-  const conn::Connection& conn = self(*this);
-  return conn.context_.type == &type ? conn.context_.object : nullptr;
+const Context& Conn::owned() const noexcept {
+  return self(*this).context_;
 }
 
 }  // namespace ringwire
