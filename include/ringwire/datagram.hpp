@@ -16,6 +16,8 @@
 
 namespace ringwire {
 
+class Session;
+
 namespace loop {
 class DatagramSocket;
 }
@@ -62,8 +64,9 @@ class SocketRef {
 class Datagram {
  public:
   /// For ringwire itself.
-  Datagram(loop::DatagramSocket& socket, Bytes bytes, std::size_t size, const Address& from) noexcept
-      : socket_{socket}, bytes_{bytes}, size_{size}, from_{from} {}
+  Datagram(loop::DatagramSocket& socket, Bytes bytes, std::size_t size, const Address& from,
+           Session* session = nullptr) noexcept
+      : socket_{socket}, bytes_{bytes}, size_{size}, from_{from}, session_{session} {}
   Datagram(const Datagram&) = delete;
   Datagram& operator=(const Datagram&) = delete;
 
@@ -77,6 +80,8 @@ class Datagram {
 
   /// Who sent it. On a socket for both IP versions an IPv4 peer is `::ffff:a.b.c.d`.
   [[nodiscard]] const Address& remote_address() const noexcept { return from_; }
+  /// The session it belongs to; nullptr without `Options::datagram_sessions`.
+  [[nodiscard]] Session* session() const noexcept { return session_; }
   /// The address the socket is bound to, as `Engine::addresses` names it.
   [[nodiscard]] const Address& local_address() const noexcept;
 
@@ -104,6 +109,7 @@ class Datagram {
   Bytes bytes_;
   std::size_t size_;
   Address from_;
+  Session* session_;
 };
 
 }  // namespace ringwire

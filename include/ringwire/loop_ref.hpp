@@ -93,6 +93,7 @@ class LoopRef {
   friend class ConnRef;
   friend class Connecting;
   friend class Engine;
+  friend class SessionRef;
   friend class SocketRef;
 
   [[nodiscard]] TimerRef set_timer(std::uint64_t delay, std::uint64_t period, Task& task) const;

@@ -82,6 +82,7 @@ DatagramCounts Engine::datagrams() const noexcept {
     sum.truncated += counts.truncated;
     sum.sent += counts.sent;
     sum.failed += counts.failed;
+    sum.dropped += counts.dropped;
   }
   return sum;
 }

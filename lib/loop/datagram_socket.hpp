@@ -135,6 +135,8 @@ class DatagramSocket {
   /// The ring is gone, or never was: closes the socket; what is queued is answered.
   void close_now(kernel::Kernel& kernel) noexcept;
 
+  /// Tells the sockets of one loop apart.
+  [[nodiscard]] std::uint32_t index() const noexcept { return index_; }
   /// Where it is bound.
   [[nodiscard]] const Address& local_address() const noexcept { return local_; }
   /// A handle to it.

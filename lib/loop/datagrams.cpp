@@ -136,12 +136,14 @@ void Datagrams::publish_counts() noexcept {
   published_.truncated.store(shared_.counts.truncated, std::memory_order_relaxed);
   published_.sent.store(shared_.counts.sent, std::memory_order_relaxed);
   published_.failed.store(shared_.counts.failed, std::memory_order_relaxed);
+  published_.dropped.store(shared_.counts.dropped, std::memory_order_relaxed);
 }
 
 DatagramCounts Datagrams::counts() const noexcept {
   return {published_.received.load(std::memory_order_relaxed),
           published_.truncated.load(std::memory_order_relaxed),
-          published_.sent.load(std::memory_order_relaxed), published_.failed.load(std::memory_order_relaxed)};
+          published_.sent.load(std::memory_order_relaxed), published_.failed.load(std::memory_order_relaxed),
+          published_.dropped.load(std::memory_order_relaxed)};
 }
 
 }  // namespace ringwire::loop

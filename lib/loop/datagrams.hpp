@@ -48,6 +48,8 @@ class Datagrams {
   void give_back(const Incoming& incoming) noexcept { pool_.give_back(incoming.bid); }
   /// Counts one that the handler is told of.
   void count(const uring::Received& received) noexcept;
+  /// Counts one that the handler is not told of.
+  void count_dropped() noexcept { ++shared_.counts.dropped; }
   /// The next one whose callback is to be called, or nullptr; to be released.
   [[nodiscard]] Outgoing* take_answered() noexcept { return shared_.answered.pop_front(); }
   /// Its callback has been called.
@@ -81,6 +83,7 @@ class Datagrams {
     std::atomic<std::uint64_t> truncated{0};
     std::atomic<std::uint64_t> sent{0};
     std::atomic<std::uint64_t> failed{0};
+    std::atomic<std::uint64_t> dropped{0};
   };
 
   uring::BufferPool pool_;
