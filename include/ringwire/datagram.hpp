@@ -33,7 +33,7 @@ class SocketRef {
   /// Names no socket; every request is answered `Error::closed`.
   SocketRef() noexcept = default;
   /// For ringwire itself.
-  SocketRef(LoopRef loop, std::uint32_t index) noexcept;
+  SocketRef(LoopRef loop, std::uint32_t slot, std::uint32_t generation) noexcept;
 
   /// Sends a copy of `bytes` as one datagram. `done` gets an empty code when the kernel has taken it (which
   /// does not mean that anybody receives it), `Error::closed` when the socket is closed or about to be (the
@@ -54,7 +54,8 @@ class SocketRef {
 
  private:
   LoopRef loop_;
-  std::uint32_t index_ = 0;
+  std::uint32_t slot_ = 0;
+  std::uint32_t generation_ = 0;
 };
 
 /// One received datagram.
@@ -80,7 +81,8 @@ class Datagram {
 
   /// Who sent it. On a socket for both IP versions an IPv4 peer is `::ffff:a.b.c.d`.
   [[nodiscard]] const Address& remote_address() const noexcept { return from_; }
-  /// The session it belongs to; nullptr without `Options::datagram_sessions`.
+  /// The session it belongs to: one that `LoopRef::open_session` opened, or, with
+  /// `Options::datagram_sessions`, its sender's; else nullptr.
   [[nodiscard]] Session* session() const noexcept { return session_; }
   /// The address the socket is bound to, as `Engine::addresses` names it.
   [[nodiscard]] const Address& local_address() const noexcept;

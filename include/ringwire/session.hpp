@@ -55,7 +55,8 @@ class SessionRef {
   std::uint32_t generation_ = 0;
 };
 
-/// What is remembered of one peer of one datagram socket. See `Options::datagram_sessions`.
+/// What is remembered of one peer of one datagram socket. See `Options::datagram_sessions`,
+/// `LoopRef::open_session`.
 ///
 /// Thread: its loop's only (inside an event, or a task posted there); elsewhere use `ref()`.
 /// Lifetime: from `on_session_open` until `on_session_close` returns. The first datagram of a peer that has
@@ -76,8 +77,8 @@ class Session {
   /// The same for text.
   std::error_code send(std::string_view text);
 
-  /// Forgets the peer: `on_session_close` comes right after this event, with an empty reason. Twice is
-  /// harmless.
+  /// Forgets the peer: `on_session_close` comes right after this event, with an empty reason. A socket
+  /// that `open_session` opened is closed when what was sent has left. Twice is harmless.
   void close();
 
   /// Forgets the peer when nothing has come from it for this long; 0 = never. In place of

@@ -104,8 +104,8 @@ class Kernel {
   virtual int open_socket(int family, int type, int protocol) noexcept = 0;
   /// bind(2).
   virtual int bind(int fd, const SocketName& name) noexcept = 0;
-  /// connect(2), which must not wait: of a socket made with SOCK_NONBLOCK. Connections that carry bytes are
-  /// made by a ring.
+  /// connect(2), which must not wait: of a socket made with SOCK_NONBLOCK, or of datagrams. Connections that
+  /// carry bytes are made by a ring.
   virtual int connect(int fd, const SocketName& name) noexcept = 0;
   /// listen(2).
   virtual int listen(int fd, int backlog) noexcept = 0;

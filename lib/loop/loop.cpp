@@ -121,7 +121,7 @@ void Loop::close() noexcept {
   publish_counts();
 }
 
-bool Loop::has_work() const noexcept {
+bool Loop::has_work() noexcept {
   return more_completions_ || queue_full_ || ring_.has_overflow() || mailbox_->has_mail() ||
          mailbox_->timers().has_news() || !shared_.due.empty() || !shared_.news.empty() || !gone_.empty() ||
          sessions_.has_ended() || stop_requested_.load(std::memory_order_relaxed) != stopping_ ||

@@ -135,6 +135,8 @@ class Loop {
   void dial(Dial dial);
   /// Gives up the dial of this number, if it has not ended.
   void cancel_dial(std::uint64_t id) noexcept;
+  /// Opens a session with the first of these that a socket can be connected to; `done` is told how it ended.
+  void open_session(const std::vector<Address>& targets, SessionOpened done);
   /// Takes over a connected socket.
   void enroll(int fd, bool is_tcp, Connected done) noexcept;
   /// Its datagram sockets.
@@ -175,6 +177,7 @@ class Loop {
   [[nodiscard]] PeerSession* session_for(DatagramSocket& socket, const kernel::SocketName& peer) noexcept;
   template <typename Event>
   void tell(PeerSession& session, const char* name, Event&& event) noexcept;
+  void tell_session_open(PeerSession& session) noexcept;
   void end_sessions() noexcept;
   void answer_datagrams() noexcept;
   // flush.cpp
@@ -212,7 +215,7 @@ class Loop {
   [[nodiscard]] bool is_alone() const noexcept;
   [[nodiscard]] bool is_empty() const noexcept;
 
-  [[nodiscard]] bool has_work() const noexcept;
+  [[nodiscard]] bool has_work() noexcept;
   [[nodiscard]] bool make_room(unsigned count) noexcept;
   void arm_event() noexcept;
   void arm_signal() noexcept;

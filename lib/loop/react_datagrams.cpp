@@ -38,7 +38,7 @@ void Loop::tell_datagram(const Incoming& incoming) noexcept {
   const uring::Received received = datagrams_.read(incoming);
   DatagramSocket& socket = *datagrams_.find(incoming.socket);
   PeerSession* session = nullptr;
-  if (with_.options.datagram_sessions) {
+  if (socket.is_connected() || with_.options.datagram_sessions) {
     session = session_for(socket, received.name);
     if (session == nullptr) return datagrams_.count_dropped();
     session->touch(shared_.now);
@@ -52,19 +52,30 @@ void Loop::tell_datagram(const Incoming& incoming) noexcept {
 
 // nullptr: the datagram is not to be told.
 PeerSession* Loop::session_for(DatagramSocket& socket, const kernel::SocketName& peer) noexcept {
-  const PeerKey key = PeerKey::of(peer, socket.index());
+  if (socket.is_connected()) return socket.session();
+  const PeerKey key = PeerKey::of(peer, socket.slot());
   if (PeerSession* known = sessions_.find(key)) return known;
   PeerSession* session = sessions_.open(socket, key, shared_.now);
   if (session == nullptr) return nullptr;
-  tell(*session, "on_session_open", [&] { return with_.handler.on_session_open(*session); });
+  tell_session_open(*session);
   return session->is_ending() ? nullptr : session;
+}
+
+void Loop::tell_session_open(PeerSession& session) noexcept {
+  tell(session, "on_session_open", [&] { return with_.handler.on_session_open(session); });
 }
 
 void Loop::end_sessions() noexcept {
   while (PeerSession* session = sessions_.take_ended()) {
     tell(*session, "on_session_close",
          [&] { return with_.handler.on_session_close(*session, session->reason()); });
+    DatagramSocket& socket = session->socket();
     sessions_.release(*session);
+    if (socket.is_connected()) {
+      socket.set_session(nullptr);
+      socket.begin_close();
+      socket.end_queueing();
+    }
   }
 }
 

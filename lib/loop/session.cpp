@@ -8,6 +8,7 @@
 #include "lib/loop/loop.hpp"
 #include "lib/loop/mailbox.hpp"
 #include "lib/loop/sessions.hpp"
+#include "lib/net/address.hpp"
 
 #include <netinet/in.h>
 
@@ -38,14 +39,29 @@ PeerKey PeerKey::of(const kernel::SocketName& name, std::uint32_t socket) noexce
   return key;
 }
 
+kernel::SocketName PeerKey::name() const noexcept {
+  kernel::SocketName name;
+  if (family == AF_INET) {
+    sockaddr_in four{};
+    four.sin_family = AF_INET;
+    four.sin_port = port;
+    std::memcpy(&four.sin_addr, ip.data(), sizeof(four.sin_addr));
+    std::memcpy(&name.storage, &four, sizeof(four));
+    name.size = sizeof(four);
+  } else if (family == AF_INET6) {
+    sockaddr_in6 six{};
+    six.sin6_family = AF_INET6;
+    six.sin6_port = port;
+    six.sin6_scope_id = zone;
+    std::memcpy(&six.sin6_addr, ip.data(), sizeof(six.sin6_addr));
+    std::memcpy(&name.storage, &six, sizeof(six));
+    name.size = sizeof(six);
+  }
+  return name;
+}
+
 Address PeerKey::address() const noexcept {
-  Address address;
-  if (family != AF_INET && family != AF_INET6) return address;
-  address.family = family == AF_INET ? Address::Family::ipv4 : Address::Family::ipv6;
-  std::memcpy(address.ip.data(), ip.data(), address.ip.size());
-  address.port = ntohs(port);
-  address.zone = zone;
-  return address;
+  return net::to_address(name());
 }
 
 }  // namespace loop

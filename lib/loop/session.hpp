@@ -37,7 +37,9 @@ struct PeerKey {
 
   /// From what the kernel says of the sender.
   [[nodiscard]] static PeerKey of(const kernel::SocketName& name, std::uint32_t socket) noexcept;
-  /// The peer's address again.
+  /// The peer's name again, for the kernel.
+  [[nodiscard]] kernel::SocketName name() const noexcept;
+  /// The peer's address.
   [[nodiscard]] Address address() const noexcept;
 
   friend bool operator==(const PeerKey&, const PeerKey&) noexcept = default;
@@ -67,7 +69,7 @@ class PeerSession final : public Session, public base::Link<Ended> {
 
   /// Queues a datagram to the peer; as `DatagramSocket::queue`.
   [[nodiscard]] std::error_code queue(Bytes bytes, Done&& done) noexcept {
-    return socket_.queue(bytes, key_.address(), std::move(done));
+    return socket_.queue(bytes, socket_.is_connected() ? kernel::SocketName{} : key_.name(), std::move(done));
   }
 
   /// Something came from the peer.
@@ -77,6 +79,8 @@ class PeerSession final : public Session, public base::Link<Ended> {
     return timeout_ == 0 ? 0 : received_at_ + timeout_;
   }
 
+  /// The socket its datagrams go through.
+  [[nodiscard]] DatagramSocket& socket() const noexcept { return socket_; }
   /// Where it is in the table.
   [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
 

@@ -24,7 +24,10 @@ Sessions::Sessions(kernel::Kernel& kernel, const Options& options, LoopRef loop,
       slots_{0, Hash{{kernel.random(), kernel.random()}}} {}
 
 Sessions::~Sessions() {
-  table_.for_each([this](PeerSession& session) { wheel_.cancel(session.timer); });
+  table_.for_each([this](PeerSession& session) {
+    wheel_.cancel(session.timer);
+    session.socket().set_session(nullptr);
+  });
   while (ended_.pop_front() != nullptr) {
   }
 }
