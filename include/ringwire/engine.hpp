@@ -89,6 +89,9 @@ class Engine {
   /// { … });`
   Connecting connect(std::string_view address, const ConnectOptions& options = {}, Connected done = nullptr);
 
+  /// Opens a session with a peer on the loop with the fewest connections; see `LoopRef::open_session`.
+  std::error_code open_session(std::string_view address, SessionOpened done = nullptr);
+
   /// Takes over a connected socket on the loop with the fewest connections; see `LoopRef::enroll`.
   std::error_code enroll(int fd, Connected done = nullptr);
 

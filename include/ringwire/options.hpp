@@ -86,6 +86,9 @@ struct Options {
   /// Call `on_traffic` again in the same lap while the handler takes some of the bytes and leaves some: it
   /// may take one message each time. Off: once for new bytes, as gnet.
   bool redeliver = false;
+  /// Remember the peers of udp addresses: the first datagram of one opens a `Session` (`on_session_open`),
+  /// which its datagrams carry until it is closed or `session_timeout` has passed. Off: datagrams only.
+  bool datagram_sessions = false;
   /// Stop on SIGINT and SIGTERM, as `Engine::stop` does: one that comes while the engine drains hastens it.
   /// The signals are blocked in the caller of `run` and in the loops while it runs.
   bool stop_on_signal = false;
@@ -100,6 +103,9 @@ struct Options {
   std::chrono::milliseconds write_timeout{0};
   /// Close one, without loss, this long after it was opened. See `Conn::set_lifetime`.
   std::chrono::milliseconds lifetime{0};
+  /// Forget a session when nothing has come from its peer for this long. See `Session::set_timeout`. The
+  /// default is how long a NAT must keep what it knows of a peer (RFC 4787, REQ-5).
+  std::chrono::milliseconds session_timeout{120'000};
   /// How long a closing connection may take to flush and to answer our FIN before it is reset. Must be at
   /// least 1 ms.
   std::chrono::milliseconds close_timeout{5'000};
@@ -144,6 +150,9 @@ struct Options {
   /// the next is answered ENOBUFS. At least 512; what is longer than this can never be sent. 0 = unlimited,
   /// but a loop keeps 65,536 datagrams at most.
   std::size_t datagram_outbound_limit = 4 << 20;
+  /// Sessions per loop; the datagram of one more peer is dropped, and counted. 1 to 16,777,216. Reason: who
+  /// forges sender addresses opens a session with each; memory, about 270 bytes each.
+  std::size_t sessions_max = 65'536;
   /// Posts that may wait for one loop; more are answered `std::errc::resource_unavailable_try_again`. At
   /// least 1.
   std::size_t mailbox_max = 1 << 20;

@@ -199,11 +199,6 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   [[nodiscard]] kernel::Nanoseconds write_deadline() const noexcept;
   [[nodiscard]] kernel::Nanoseconds lifetime_deadline() const noexcept;
 
-  struct Context {
-    void* object;
-    const ContextType* type;
-  };
-
   Shared& shared_;
   Inbound inbound_;
   Outbound outbound_;
@@ -231,7 +226,7 @@ class Connection : public Conn, public base::Link<Due>, public base::Link<News> 
   std::error_code reason_;
   kernel::Nanoseconds active_at_;  // When bytes last moved.
   kernel::Nanoseconds milestone_;  // Open: when it opened. Closing: when our patience ends.
-  Context context_{};
+  Context context_;
   std::unique_ptr<Rare> rare_;
 };
 

@@ -7,6 +7,7 @@
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
 #include "lib/loop/datagram_socket.hpp"
+#include "lib/loop/session.hpp"
 #include "lib/net/datagrams.hpp"
 #include "lib/uring/prep.hpp"
 
@@ -27,7 +28,7 @@ Outgoing::Outgoing(std::uint32_t slot_, std::uint32_t generation_, std::uint32_t
       name{name_} {
   std::copy(bytes_.begin(), bytes_.end(), bytes.get());
   piece = {bytes.get(), bytes_.size()};
-  message.msg_name = &name.storage;
+  if (name.size > 0) message.msg_name = &name.storage;
   message.msg_namelen = name.size;
   message.msg_iov = &piece;
   message.msg_iovlen = 1;
@@ -41,6 +42,13 @@ std::error_code DatagramSocket::queue(Bytes bytes, const Address& to, Done&& don
   if (bytes.size() > datagram_size_most) return std::make_error_code(std::errc::message_size);
   const kernel::SocketName name = net::name_for(local_.family, to);
   if (name.size == 0) return std::make_error_code(std::errc::address_family_not_supported);
+  return queue(bytes, name, std::move(done));
+}
+
+std::error_code DatagramSocket::queue(Bytes bytes, const kernel::SocketName& name, Done&& done) noexcept {
+  RINGWIRE_ASSERT(name.size > 0 || connected_);
+  if (queueing_ended_ || fd_ < 0) return Error::closed;
+  if (bytes.size() > datagram_size_most) return std::make_error_code(std::errc::message_size);
 
   const std::size_t limit = shared_.options.datagram_outbound_limit;
   const std::size_t wanted = outbound_size_ + bytes.size() + envelope_size;
@@ -52,9 +60,10 @@ std::error_code DatagramSocket::queue(Bytes bytes, const Address& to, Done&& don
 
 std::error_code DatagramSocket::acquire(Bytes bytes, const kernel::SocketName& name, Done& done) noexcept {
   try {
-    Outgoing* datagram = shared_.outgoing.acquire(index_, bytes, name, done);
+    Outgoing* datagram = shared_.outgoing.acquire(slot_, bytes, name, done);
     if (datagram == nullptr) return std::make_error_code(std::errc::no_buffer_space);
     queued_.push_back(*datagram);
+    mark_due();
     return {};
   } catch (const std::bad_alloc&) {
     return std::make_error_code(std::errc::not_enough_memory);
@@ -81,11 +90,12 @@ void DatagramSocket::arm_send(uring::Ring& ring) noexcept {
 void DatagramSocket::on_send(Outgoing& datagram, const uring::Completion& done) noexcept {
   RINGWIRE_ASSERT(in_flight_ > 0);
   RINGWIRE_ASSERT(!done.has_more());
-  RINGWIRE_ASSERT(datagram.socket == index_);
+  RINGWIRE_ASSERT(datagram.socket == slot_);
   RINGWIRE_ASSERT(done.res < 0 || static_cast<std::uint32_t>(done.res) == datagram.size, "{} of {} bytes",
                   done.res, datagram.size);
 
   --in_flight_;
+  mark_due();
   switch (-done.res) {
     case ECANCELED:
     case EAGAIN:
@@ -94,6 +104,9 @@ void DatagramSocket::on_send(Outgoing& datagram, const uring::Completion& done) 
     case ENOMEM:
       if (given_up_) return answer(datagram, Error::engine_stopped);  // It has not left, and will not.
       if (datagram.tries < tries_max) return queued_.push_front(datagram);
+      break;
+    case ECONNREFUSED:  // An earlier datagram found nobody; who asks first is told.
+      if (session_ != nullptr) session_->end(base::to_error(done.res));
       break;
     default:
       break;

@@ -30,8 +30,12 @@
 
 namespace ringwire::loop {
 
+class PeerSession;
+
 /// Hook: waits to be sent, or to have its callback called.
 struct Queued;
+/// Hook: a socket that wants something armed, now or after its pause.
+struct DueSocket;
 
 /// A datagram on its way out. Stays where it is until the kernel gives it back.
 struct Outgoing : base::Link<Queued> {
@@ -62,6 +66,8 @@ struct Incoming {
   std::uint16_t bid;
 };
 
+class DatagramSocket;
+
 /// What all datagram sockets of one loop share. Owned by `Datagrams`, and outlives them.
 struct DatagramShared {
   const Options& options;
@@ -71,11 +77,12 @@ struct DatagramShared {
   base::SlotTable<Outgoing> outgoing;
   base::List<Outgoing, Queued> answered;  // Callbacks to be called.
   std::vector<Incoming> incoming;         // Room for every buffer of the pool.
+  base::List<DatagramSocket, DueSocket> due;
   DatagramCounts counts;
 };
 
-/// One bound socket, which it owns from now on. It never moves.
-class DatagramSocket {
+/// One socket, which it owns from now on: bound, or connected for one session. It never moves.
+class DatagramSocket : public base::Link<DueSocket> {
  public:
   /// Datagrams the kernel is given at once.
   static constexpr std::size_t in_flight_max = 256;
@@ -86,8 +93,9 @@ class DatagramSocket {
   /// The longest there is (IPv6 without jumbograms).
   static constexpr std::size_t datagram_size_most = 65'535;
 
-  /// `index` tells the sockets of one loop apart.
-  DatagramSocket(int fd, const Address& local, std::uint32_t index, DatagramShared& shared) noexcept;
+  /// Marks itself due, to arm its receive. `is_connected`: the kernel knows its only peer.
+  DatagramSocket(std::uint32_t slot, std::uint32_t generation, int fd, const Address& local,
+                 bool is_connected, DatagramShared& shared) noexcept;
   DatagramSocket(const DatagramSocket&) = delete;
   DatagramSocket& operator=(const DatagramSocket&) = delete;
   ~DatagramSocket();
@@ -105,6 +113,8 @@ class DatagramSocket {
   // datagram_send.cpp
   /// Queues a copy of `bytes`; answers why not. `done` is taken only if it is queued.
   [[nodiscard]] std::error_code queue(Bytes bytes, const Address& to, Done&& done) noexcept;
+  /// The same; without a name, to the peer it is connected to.
+  [[nodiscard]] std::error_code queue(Bytes bytes, const kernel::SocketName& to, Done&& done) noexcept;
   /// Should a send be armed?
   [[nodiscard]] bool wants_send() const noexcept;
   /// Lends the kernel the oldest datagram that waits.
@@ -113,7 +123,7 @@ class DatagramSocket {
   void on_send(Outgoing& datagram, const uring::Completion& done) noexcept;
 
   // datagram_close.cpp
-  /// Decides to close: nothing more is received, what is queued is sent.
+  /// Decides to close: nothing more is received, what is queued is sent. Any number of times.
   void begin_close() noexcept;
   /// Nobody of the loop's is left who might send: no more is taken, or a busy sender on another thread could
   /// keep it open. Any number of times.
@@ -135,20 +145,32 @@ class DatagramSocket {
   /// The ring is gone, or never was: closes the socket; what is queued is answered.
   void close_now(kernel::Kernel& kernel) noexcept;
 
+  /// Where it is in the table.
+  [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
   /// Where it is bound.
   [[nodiscard]] const Address& local_address() const noexcept { return local_; }
   /// A handle to it.
-  [[nodiscard]] SocketRef ref() const { return SocketRef{shared_.loop, index_}; }
+  [[nodiscard]] SocketRef ref() const { return SocketRef{shared_.loop, slot_, generation_}; }
+  /// Has it one peer only?
+  [[nodiscard]] bool is_connected() const noexcept { return connected_; }
+  /// The session it was connected for; nullptr when that has ended, or it has many peers.
+  [[nodiscard]] PeerSession* session() const noexcept { return session_; }
+  /// Says which that is. The session learns from it that nobody is there.
+  void set_session(PeerSession* session) noexcept { session_ = session; }
 
  private:
-  [[nodiscard]] uring::Token token(uring::Op op) const noexcept { return {op, 0, index_}; }
+  [[nodiscard]] uring::Token token(uring::Op op) const noexcept { return {op, generation_, slot_}; }
+  void mark_due() noexcept;
   [[nodiscard]] std::error_code acquire(Bytes bytes, const kernel::SocketName& name, Done& done) noexcept;
   void answer(Outgoing& datagram, std::error_code error) noexcept;
 
   DatagramShared& shared_;
   Address local_;
+  PeerSession* session_ = nullptr;
   int fd_;
-  std::uint32_t index_;
+  std::uint32_t slot_;
+  std::uint32_t generation_;
+  bool connected_;
   bool recv_armed_ = false;
   bool cancel_armed_ = false;
   bool close_armed_ = false;

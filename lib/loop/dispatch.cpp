@@ -47,6 +47,7 @@ void Loop::dispatch(const uring::Completion& done) noexcept {
     case uring::Op::none:
     case uring::Op::probe:
     case uring::Op::timer:
+    case uring::Op::session:
     case uring::Op::handoff_send:
       break;
   }

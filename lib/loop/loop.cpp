@@ -44,6 +44,7 @@ Loop::Loop(const Surroundings& surroundings, std::size_t index, bool has_balance
       dialing_{dialing_max},
       entrance_{with_, *mailbox_},
       datagrams_{with_.kernel, with_.options, with_.log, LoopRef{mailbox_}},
+      sessions_{with_.kernel, with_.options, LoopRef{mailbox_}, wheel_},
       tick_timer_{tick_token},
       stop_timer_{stop_token},
       drain_timer_{drain_token},
@@ -120,10 +121,11 @@ void Loop::close() noexcept {
   publish_counts();
 }
 
-bool Loop::has_work() const noexcept {
+bool Loop::has_work() noexcept {
   return more_completions_ || queue_full_ || ring_.has_overflow() || mailbox_->has_mail() ||
          mailbox_->timers().has_news() || !shared_.due.empty() || !shared_.news.empty() || !gone_.empty() ||
-         stop_requested_.load(std::memory_order_relaxed) != stopping_ || datagrams_.is_due(shared_.now) ||
+         sessions_.has_ended() || stop_requested_.load(std::memory_order_relaxed) != stopping_ ||
+         datagrams_.is_due(shared_.now) ||
          // The last connection left: datagram sockets close next, then what the loop armed.
          (stopping_ && is_alone() && datagrams_.is_queueing()) ||
          (stopping_ && is_empty() && !cancel_all_armed_);
@@ -169,6 +171,8 @@ void Loop::read_mail() noexcept {
     }
     letters_.clear();
   }
+  // Nobody is left who might send through them; what their end makes the handler send still leaves.
+  if (stopping_ && is_alone()) sessions_.end_all(Error::engine_stopped);
   react();
 }
 

@@ -24,6 +24,7 @@
 #include "lib/loop/entrance.hpp"
 #include "lib/loop/mailbox.hpp"
 #include "lib/loop/metrics.hpp"
+#include "lib/loop/sessions.hpp"
 #include "lib/loop/surroundings.hpp"
 #include "lib/loop/wheel.hpp"
 #include "lib/uring/pool.hpp"
@@ -134,10 +135,14 @@ class Loop {
   void dial(Dial dial);
   /// Gives up the dial of this number, if it has not ended.
   void cancel_dial(std::uint64_t id) noexcept;
+  /// Opens a session with the first of these that a socket can be connected to; `done` is told how it ended.
+  void open_session(const std::vector<Address>& targets, SessionOpened done);
   /// Takes over a connected socket.
   void enroll(int fd, bool is_tcp, Connected done) noexcept;
   /// Its datagram sockets.
   [[nodiscard]] Datagrams& datagrams() noexcept { return datagrams_; }
+  /// Their sessions.
+  [[nodiscard]] Sessions& sessions() noexcept { return sessions_; }
   /// Tells handlers all news.
   void react() noexcept;
   /// Runs user code that is no event of a connection; what it throws is logged.
@@ -162,12 +167,19 @@ class Loop {
   void tell_traffic(Client& client) noexcept;
   void react_to_open(Client& client) noexcept;
   void react_to_end(Client& client) noexcept;
-  void react_to_datagrams() noexcept;
-  void answer_datagrams() noexcept;
   template <typename Event>
   void tell(Client& client, const char* name, Event&& event) noexcept;
   void obey(conn::Connection* connection, Action action) noexcept;
   void tell_connected(Connected& done, conn::Connection* connection, std::error_code error) noexcept;
+  // react_datagrams.cpp
+  void react_to_datagrams() noexcept;
+  void tell_datagram(const Incoming& incoming) noexcept;
+  [[nodiscard]] PeerSession* session_for(DatagramSocket& socket, const kernel::SocketName& peer) noexcept;
+  template <typename Event>
+  void tell(PeerSession& session, const char* name, Event&& event) noexcept;
+  void tell_session_open(PeerSession& session) noexcept;
+  void end_sessions() noexcept;
+  void answer_datagrams() noexcept;
   // flush.cpp
   void flush_connection(Client& client) noexcept;
   void flush_dialing() noexcept;
@@ -203,7 +215,7 @@ class Loop {
   [[nodiscard]] bool is_alone() const noexcept;
   [[nodiscard]] bool is_empty() const noexcept;
 
-  [[nodiscard]] bool has_work() const noexcept;
+  [[nodiscard]] bool has_work() noexcept;
   [[nodiscard]] bool make_room(unsigned count) noexcept;
   void arm_event() noexcept;
   void arm_signal() noexcept;
@@ -230,6 +242,7 @@ class Loop {
   base::SlotTable<Dialing> dialing_;
   Entrance entrance_;
   Datagrams datagrams_;
+  Sessions sessions_;
   base::List<conn::Connection, conn::Due> gone_;  // Closed, to be released at the end of the lap.
   std::vector<Mail> letters_;
   Timer tick_timer_;

@@ -20,6 +20,7 @@ void Loop::on_timer(Timer& timer) noexcept {
 
   const auto token = uring::Token::unpack(timer.token());
   if (token.op == uring::Op::timer) return run_scheduled(timer);
+  if (token.op == uring::Op::session) return sessions_.on_timer(token, shared_.now);
   if (token.op == uring::Op::connect) {
     Dialing* dialing = dialing_.find(token.slot, token.generation);
     RINGWIRE_ASSERT(dialing != nullptr, "a timer of slot {} outlived its connect", token.slot);

@@ -89,6 +89,19 @@ std::error_code open_datagram_sockets(kernel::Kernel& kernel, const Endpoint& en
   return {};
 }
 
+int connect_datagram_socket(kernel::Kernel& kernel, const Address& peer, const Options& options,
+                            Address& local) noexcept {
+  const int fd = open_ip_socket(kernel, peer, SOCK_DGRAM, false);
+  if (fd < 0) return fd;
+  std::string_view fault;
+  kernel::SocketName name;
+  int result = tune_socket(kernel, fd, options, fault);
+  if (result >= 0) result = kernel.connect(fd, to_name(peer));
+  if (result >= 0) result = kernel.local_name(fd, name);
+  local = to_address(name);
+  return opened(kernel, fd, result);
+}
+
 kernel::SocketName name_for(Address::Family family, const Address& to) noexcept {
   if (to.family == Address::Family::none) return {};
   if (to.family == family) return to_name(to);

@@ -36,6 +36,7 @@ enum class Op : std::uint8_t {
   cancel_all,
   probe,
   timer,         // of a scheduled task; names it in the wheel, and is never a request's
+  session,       // of a datagram session; the same
   handoff_send,  // a message to a loop's ring
   // Posted by another ring: they answer no operation of ours.
   wake,

@@ -31,7 +31,15 @@ class DatagramFixture : public ScriptedLoop {
     open();
     recv = kernel.take(uring::Op::datagram_recv);
   }
+  /// The receive of the second socket; takes it from the requests that were submitted.
+  void take_second() { second = kernel.take(uring::Op::datagram_recv); }
 
+  /// The same with sessions.
+  static Options with_sessions() {
+    Options options = small();
+    options.datagram_sessions = true;
+    return options;
+  }
   /// Two buffers for datagrams of eight bytes.
   static Options small() {
     Options options;
@@ -52,6 +60,13 @@ class DatagramFixture : public ScriptedLoop {
     content += bytes.substr(0, options.datagram_size_max);
     return kernel.receive(*recv, content, more);
   }
+  /// The same at another socket, and a lap.
+  void arrive_at(std::uint16_t port, std::uint16_t peer, std::string_view bytes) {
+    const std::optional<Request> first = std::exchange(recv, port == 1000 ? recv : second);
+    arrive(peer, bytes);
+    recv = first;
+    lap();
+  }
   /// The requests of this kind that were submitted.
   std::vector<Request> take_all(uring::Op op) {
     std::vector<Request> all;
@@ -68,6 +83,7 @@ class DatagramFixture : public ScriptedLoop {
   }
 
   std::optional<Request> recv;
+  std::optional<Request> second;
 };
 
 }  // namespace ringwire::test

@@ -80,9 +80,11 @@ void DatagramNet::carry(Choices& choices, Faults& faults) {
 void DatagramNet::arrive(Packet packet) {
   std::vector<std::shared_ptr<DatagramEnd>> group;
   for (const auto& each : ends_) {
-    if (auto end = each.lock(); end != nullptr && end->port == packet.to) group.push_back(std::move(end));
+    auto end = each.lock();
+    if (end == nullptr || end->port != packet.to) continue;
+    if (end->peer == 0 || end->peer == packet.from) group.push_back(std::move(end));
   }
-  if (group.empty()) return;
+  if (group.empty()) return refuse(packet);
   DatagramEnd& end = *group[packet.from % group.size()];  // Always the same one for a peer.
   if (end.queue.size() >= queue_max_) {
     ++dropped_;
@@ -92,13 +94,23 @@ void DatagramNet::arrive(Packet packet) {
   end.queue.push_back(std::move(packet));
 }
 
+// Nobody is there: his host tells whoever is connected to him (ICMP, port unreachable).
+void DatagramNet::refuse(const Packet& packet) {
+  for (const auto& each : ends_) {
+    const auto end = each.lock();
+    if (end != nullptr && end->port == packet.from && end->peer == packet.to) end->error = -ECONNREFUSED;
+  }
+}
+
 // ---- the operations
 
 // One datagram; true when the operation goes on.
 bool SimKernel::recvmsg_once(Operation& operation) {
   if (operation.file->datagrams == nullptr) return end(operation, -ENOTSOCK), false;
+  DatagramEnd& own = *operation.file->datagrams;
+  if (const int error = std::exchange(own.error, 0); error != 0) return end(operation, error), false;
   if (end_by_fault(operation, Fault::recv_fails) || ends_empty(operation) || starves(operation)) return false;
-  std::deque<Packet>& queue = operation.file->datagrams->queue;
+  std::deque<Packet>& queue = own.queue;
   const SoftBuffer buffer = *rings_.at(operation.ring_fd).queues->take_buffer(operation.request.buf_group);
   const Packet packet = std::move(queue.front());
   queue.pop_front();
@@ -128,8 +140,11 @@ int SimKernel::write_datagram(const SoftBuffer& buffer, const Packet& packet, st
 
 void SimKernel::attempt_send_datagram(Operation& operation) {
   if (end_by_fault(operation, Fault::send_fails)) return;
-  if (operation.target.size == 0) return end(operation, -EDESTADDRREQ);
-  Packet packet{operation.file->datagrams->port, port_of(operation.target), {}};
+  DatagramEnd& own = *operation.file->datagrams;
+  if (const int error = std::exchange(own.error, 0); error != 0) return end(operation, error);
+  const std::uint16_t to = operation.target.size == 0 ? own.peer : port_of(operation.target);
+  if (to == 0) return end(operation, -EDESTADDRREQ);
+  Packet packet{own.port, to, {}};
   for (const std::span<std::byte> piece : operation.pieces) packet.bytes += to_text(piece);
   end(operation, datagrams_.send(std::move(packet)));
 }

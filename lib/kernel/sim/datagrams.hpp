@@ -32,6 +32,9 @@ struct Packet {
 struct DatagramEnd {
   std::uint16_t port = 0;
   bool reuse_port = false;
+  std::uint16_t peer =
+      0;          // Connected: only what comes from there arrives, and what finds nobody there is told.
+  int error = 0;  // -errno, for whoever asks next.
   std::deque<Packet> queue;
 };
 
@@ -71,6 +74,7 @@ class DatagramNet {
 
  private:
   void arrive(Packet packet);
+  void refuse(const Packet& packet);
 
   std::size_t queue_max_ = 64;
   std::size_t flight_max_ = 64;

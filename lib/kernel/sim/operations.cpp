@@ -128,7 +128,7 @@ bool SimKernel::can_move(const Operation& operation) const {
     case IORING_OP_RECV:
       return file.stream == nullptr || file.stream->can_recv(file.side);
     case IORING_OP_RECVMSG:
-      return file.datagrams == nullptr || !file.datagrams->queue.empty();
+      return file.datagrams == nullptr || !file.datagrams->queue.empty() || file.datagrams->error != 0;
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
       if (file.datagrams != nullptr) return datagrams_.can_send(file.datagrams->port);

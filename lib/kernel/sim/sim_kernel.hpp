@@ -171,6 +171,7 @@ class SimKernel final : public Kernel {
   void* map_memory(std::size_t size) noexcept override;
   void unmap_memory(void* memory, std::size_t size) noexcept override;
   Nanoseconds now() noexcept override { return time_; }
+  std::uint64_t random() noexcept override { return 0x9E37'79B9'7F4A'7C15U; }  // The same in each run.
   std::unique_ptr<Thread> start_thread(const std::string& name, int cpu, Task body) override;
   std::vector<int> cpus() override;
   std::uint64_t memlock_limit() noexcept override { return 8 << 20; }

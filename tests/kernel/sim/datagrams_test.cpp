@@ -76,6 +76,23 @@ TEST_CASE("sockets that share a port divide the senders, and each sender keeps h
   CHECK(first->queue[0].from == first->queue[1].from);
 }
 
+TEST_CASE("a connected socket hears its peer only, and is told when nobody is there", "[datagrams]") {
+  Network at;
+  const auto end = at.bind(5);
+  end->peer = 7;
+  static_cast<void>(at.net.send({7, 5, "peer"}));
+  static_cast<void>(at.net.send({8, 5, "stranger"}));
+  at.carry_all();
+  CHECK(Network::texts(*end) == "peer;");
+  CHECK(end->error == 0);
+  static_cast<void>(at.net.send({5, 9, "somewhere else"}));
+  at.carry_all();
+  CHECK(end->error == 0);
+  static_cast<void>(at.net.send({5, 7, "anybody?"}));
+  at.carry_all();
+  CHECK(end->error == -ECONNREFUSED);
+}
+
 TEST_CASE("what is sent to nobody, or to somebody who has left, is gone", "[datagrams]") {
   Network at;
   auto end = at.bind(5);
