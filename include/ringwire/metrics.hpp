@@ -25,6 +25,10 @@ struct DatagramCounts {
   /// Come, and not told: of a new peer, with `Options::sessions_max` sessions open or no memory for one, or
   /// of one that `on_session_open` refused. Not in `received`.
   std::uint64_t dropped = 0;
+  /// Requests in which `sent` left: fewer, where several to one peer left together.
+  std::uint64_t sends = 0;
+  /// Receives in which `received` and `dropped` came: fewer, where the kernel had joined several.
+  std::uint64_t receives = 0;
 };
 
 /// Connections that have ended, each counted once, after its `on_close`, by the reason that was told there.

@@ -153,8 +153,7 @@ struct Options {
   /// Sessions per loop; the datagram of one more peer is dropped, and counted. 1 to 16,777,216. Reason: who
   /// forges sender addresses opens a session with each; memory, about 270 bytes each.
   std::size_t sessions_max = 65'536;
-  /// Posts that may wait for one loop; more are answered `std::errc::resource_unavailable_try_again`. At
-  /// least 1.
+  /// Posts that may wait for one loop, at least 1; more get `std::errc::resource_unavailable_try_again`.
   std::size_t mailbox_max = 1 << 20;
   /// Scheduled tasks that may wait for one loop (`LoopRef::schedule`); more are refused with
   /// `std::errc::resource_unavailable_try_again`. 0 to 16,777,216. Reason: memory, about 176 bytes each.
@@ -208,8 +207,7 @@ struct Options {
   /// What answers the rings. The environment variable RINGWIRE_KERNEL (automatic, uring, epoll) overrides it.
   /// See docs/kernel.md.
   KernelChoice kernel = KernelChoice::automatic;
-  /// Receive buffers of one loop; a power of two, 1 to 32,768. With the size below: 4 MiB, which stays in
-  /// cache.
+  /// Receive buffers of one loop; a power of two, 1 to 32,768. With the size below 4 MiB, which cache holds.
   std::size_t recv_buffers_count = 1024;
   /// Bytes of one receive buffer, 64 to 1 MiB.
   std::size_t recv_buffer_size = 4096;
@@ -219,10 +217,15 @@ struct Options {
   /// The longest datagram that is received whole, 1 to 65,535 bytes; longer ones come truncated, and say so.
   /// The default is more than Ethernet carries in one piece.
   std::size_t datagram_size_max = 2048;
+  /// Datagrams of one length to one peer that may leave in one request (UDP_SEGMENT): 1 to 64; 1 = each by
+  /// itself. Reason: most of what a small datagram costs is the request; 64 is what every kernel takes.
+  std::size_t datagram_train_max = 64;
+  /// Take those that the kernel has joined in one receive (UDP_GRO); each is told by itself. The buffers have
+  /// room for 64 KiB each then, of which only what is written takes memory.
+  bool datagram_gro = true;
   /// Submission queue entries, 4 to 32,768; a power of two. A lap that needs more submits in between.
   std::size_t sq_entries = 1024;
-  /// Completion queue entries, 8 to 65,536; a power of two, at least twice `sq_entries`. Multishot operations
-  /// complete often.
+  /// Completion queue entries, 8 to 65,536; a power of two, at least twice `sq_entries`.
   std::size_t cq_entries = 8192;
   /// Optional kernel features not to use: names separated by commas, or "all". See docs/kernel.md. The
   /// environment variable RINGWIRE_MASK adds to it.

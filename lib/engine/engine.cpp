@@ -88,6 +88,8 @@ DatagramCounts Engine::datagrams() const noexcept {
     sum.sent += counts.sent;
     sum.failed += counts.failed;
     sum.dropped += counts.dropped;
+    sum.sends += counts.sends;
+    sum.receives += counts.receives;
   }
   return sum;
 }

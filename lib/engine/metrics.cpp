@@ -50,13 +50,15 @@ constexpr std::array<Family<LoopMetrics>, 21> families{{
     {"handler_failures_total", "counter", "Exceptions that left user code.", &LoopMetrics::handler_failures},
 }};
 
-constexpr std::array<Family<DatagramCounts>, 5> datagram_families{{
+constexpr std::array<Family<DatagramCounts>, 7> datagram_families{{
     {"datagrams_received_total", "counter", "Datagrams received.", &DatagramCounts::received},
     {"datagrams_truncated_total", "counter", "Datagrams received cut.", &DatagramCounts::truncated},
     {"datagrams_sent_total", "counter", "Datagrams the kernel took.", &DatagramCounts::sent},
     {"datagrams_failed_total", "counter", "Datagrams that could not be sent.", &DatagramCounts::failed},
     {"datagrams_dropped_total", "counter", "Datagrams of peers that got no session.",
      &DatagramCounts::dropped},
+    {"datagrams_sends_total", "counter", "Requests in which datagrams left.", &DatagramCounts::sends},
+    {"datagrams_receives_total", "counter", "Receives that brought datagrams.", &DatagramCounts::receives},
 }};
 
 struct Reason {

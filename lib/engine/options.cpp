@@ -83,6 +83,7 @@ std::error_code check_options(const Options& options) {
   if (options.datagram_outbound_limit != 0) {
     check.between("datagram_outbound_limit", number(options.datagram_outbound_limit), 512, any);
   }
+  check.between("datagram_train_max", number(options.datagram_train_max), 1, 64);
   check.between("sessions_max", number(options.sessions_max), 1, 1 << 24);
   check.between("mailbox_max", number(options.mailbox_max), 1, any);
   check.between("timers_max", number(options.timers_max), 0, 1 << 24);

@@ -17,6 +17,7 @@
 #include "lib/base/log.hpp"
 #include "lib/base/slots.hpp"
 #include "lib/kernel/kernel.hpp"
+#include "lib/loop/datagram_train.hpp"
 #include "lib/loop/pause.hpp"
 #include "lib/uring/pool.hpp"
 #include "lib/uring/ring.hpp"
@@ -48,7 +49,7 @@ struct Outgoing : base::Link<Queued> {
   /// Which socket it goes through.
   std::uint32_t socket;
   std::uint32_t size;
-  /// How often it was submitted.
+  /// How often the kernel had no room for it.
   std::uint32_t tries = 0;
   /// What became of it.
   std::error_code error;
@@ -56,6 +57,8 @@ struct Outgoing : base::Link<Queued> {
   kernel::SocketName name;
   iovec piece{};
   msghdr message{};
+  /// Those that leave with it, while they are lent.
+  std::unique_ptr<Train> train;
   Done done;
 };
 
@@ -84,8 +87,11 @@ struct DatagramShared {
 /// One socket, which it owns from now on: bound, or connected for one session. It never moves.
 class DatagramSocket : public base::Link<DueSocket> {
  public:
-  /// Datagrams the kernel is given at once.
+  /// Requests the kernel is given at once.
   static constexpr std::size_t in_flight_max = 256;
+  /// Datagrams for others that are passed over to make a train: who sends one to each of many peers pays for
+  /// no more.
+  static constexpr std::size_t reach = 16;
   /// What a waiting datagram counts beside its bytes.
   static constexpr std::size_t envelope_size = 256;
   /// Tries before a datagram for which the kernel has no memory fails.
@@ -117,9 +123,9 @@ class DatagramSocket : public base::Link<DueSocket> {
   [[nodiscard]] std::error_code queue(Bytes bytes, const kernel::SocketName& to, Done&& done) noexcept;
   /// Should a send be armed?
   [[nodiscard]] bool wants_send() const noexcept;
-  /// Lends the kernel the oldest datagram that waits.
+  /// Lends the kernel the oldest datagram that waits, with those that may leave in the same request.
   void arm_send(uring::Ring& ring) noexcept;
-  /// Takes it back.
+  /// Takes it back, and them.
   void on_send(Outgoing& datagram, const uring::Completion& done) noexcept;
 
   // datagram_close.cpp
@@ -149,12 +155,16 @@ class DatagramSocket : public base::Link<DueSocket> {
   [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
   /// Where it is bound.
   [[nodiscard]] const Address& local_address() const noexcept { return local_; }
+  /// Its descriptor.
+  [[nodiscard]] int fd() const noexcept { return fd_; }
   /// A handle to it.
   [[nodiscard]] SocketRef ref() const { return SocketRef{shared_.loop, slot_, generation_}; }
   /// Has it one peer only?
   [[nodiscard]] bool is_connected() const noexcept { return connected_; }
   /// The session it was connected for; nullptr when that has ended, or it has many peers.
   [[nodiscard]] PeerSession* session() const noexcept { return session_; }
+  /// Several may leave in one request: so many (`Options::datagram_train_max`).
+  void allow_trains(std::size_t count) noexcept { train_max_ = count; }
   /// Says which that is. The session learns from it that nobody is there.
   void set_session(PeerSession* session) noexcept { session_ = session; }
 
@@ -162,6 +172,8 @@ class DatagramSocket : public base::Link<DueSocket> {
   [[nodiscard]] uring::Token token(uring::Op op) const noexcept { return {op, generation_, slot_}; }
   void mark_due() noexcept;
   [[nodiscard]] std::error_code acquire(Bytes bytes, const kernel::SocketName& name, Done& done) noexcept;
+  [[nodiscard]] const msghdr& couple(Outgoing& first) noexcept;
+  [[nodiscard]] bool settle(Outgoing& datagram, int result, bool alone) noexcept;
   void answer(Outgoing& datagram, std::error_code error) noexcept;
 
   DatagramShared& shared_;
@@ -177,11 +189,13 @@ class DatagramSocket : public base::Link<DueSocket> {
   bool draining_ = false;
   bool queueing_ended_ = false;
   bool given_up_ = false;
-  bool broken_ = false;                  // recvmsg(2) said that it will never work.
-  Pause pause_;                          // A receive failed for a reason that may still hold.
-  std::size_t in_flight_ = 0;            // Datagrams the kernel has.
-  std::size_t outbound_size_ = 0;        // Of those and of the waiting, envelopes included.
-  base::List<Outgoing, Queued> queued_;  // Those that wait.
+  bool broken_ = false;                            // recvmsg(2) said that it will never work.
+  Pause pause_;                                    // A receive failed for a reason that may still hold.
+  std::size_t train_max_ = 1;                      // Datagrams of one request.
+  std::size_t train_size_end_ = Train::size_most;  // Of datagrams as long as this no train is made any more.
+  std::size_t in_flight_ = 0;                      // Requests the kernel has.
+  std::size_t outbound_size_ = 0;                  // Of those and of the waiting, envelopes included.
+  base::List<Outgoing, Queued> queued_;            // Those that wait.
 };
 
 }  // namespace ringwire::loop

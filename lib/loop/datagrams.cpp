@@ -36,17 +36,45 @@ void Datagrams::add(int fd, const Address& local) {
   RINGWIRE_ASSERT(socket != nullptr);
 }
 
-std::error_code Datagrams::open(uring::Ring& ring) {
-  return sockets_.size() == 0 ? std::error_code{} : open_pool(ring);
+std::error_code Datagrams::open(uring::Ring& ring, uring::Features wanted) {
+  wanted_ = wanted;
+  if (sockets_.size() == 0) return {};
+  sockets_.for_each([this](DatagramSocket& socket) { features_.add(try_features(socket)); });
+  return open_pool(ring);
 }
 
-std::error_code Datagrams::open_pool(uring::Ring& ring) {
+// Asks the socket. The first of all decides how long the buffers are, and so whether later ones may join what
+// they receive.
+uring::Features Datagrams::try_features(DatagramSocket& socket) noexcept {
+  using uring::Feature;
   const Options& options = shared_.options;
-  shared_.incoming.reserve(options.datagram_buffers_count);
-  const auto error =
-      pool_.open(ring, options.datagram_buffers_count, uring::received_head_size + options.datagram_size_max);
-  pool_open_ = !error;
-  return error;
+  uring::Features found;
+  if (wanted_.has(Feature::udp_segment) && options.datagram_train_max > 1 &&
+      net::may_segment(kernel_, socket.fd())) {
+    socket.allow_trains(options.datagram_train_max);
+    found.add(Feature::udp_segment);
+  }
+  if (wanted_.has(Feature::udp_gro) && options.datagram_gro && (joins_ || !pool_open_) &&
+      net::join_received(kernel_, socket.fd())) {
+    joins_ = true;
+    found.add(Feature::udp_gro);
+  }
+  return found;
+}
+
+std::error_code Datagrams::open_pool(uring::Ring& ring) noexcept {
+  RINGWIRE_ASSERT(!pool_open_);
+  const Options& options = shared_.options;
+  const std::size_t payload_size = joins_ ? uring::joined_size_most : options.datagram_size_max;
+  try {
+    shared_.incoming.reserve(options.datagram_buffers_count);
+    const auto error =
+        pool_.open(ring, options.datagram_buffers_count, uring::received_head_size + payload_size);
+    pool_open_ = !error;
+    return error;
+  } catch (const std::bad_alloc&) {
+    return std::make_error_code(std::errc::not_enough_memory);
+  }
 }
 
 DatagramSocket* Datagrams::connect(uring::Ring& ring, const Address& peer, std::error_code& error) noexcept {
@@ -54,21 +82,32 @@ DatagramSocket* Datagrams::connect(uring::Ring& ring, const Address& peer, std::
   const int fd = net::connect_datagram_socket(kernel_, peer, shared_.options, local);
   error = base::to_error(fd);
   if (fd < 0) return nullptr;
+  DatagramSocket* socket = nullptr;
   try {
-    if (!pool_open_) error = open_pool(ring);
-    if (!error) {
-      if (DatagramSocket* socket = sockets_.acquire(fd, local, true, shared_)) return socket;
-      error = std::make_error_code(std::errc::too_many_files_open);
-    }
+    socket = sockets_.acquire(fd, local, true, shared_);
+    if (socket == nullptr) error = std::make_error_code(std::errc::too_many_files_open);
   } catch (const std::bad_alloc&) {
     error = std::make_error_code(std::errc::not_enough_memory);
   }
-  kernel_.close(fd);
+  if (socket == nullptr) {
+    kernel_.close(fd);
+    return nullptr;
+  }
+  try_features(*socket);
+  if (!pool_open_) error = open_pool(ring);
+  if (!error) return socket;
+  socket->close_now(kernel_);
+  sockets_.release(socket->slot());
   return nullptr;
 }
 
 void Datagrams::close(kernel::Kernel& kernel) noexcept {
   sockets_.for_each([&](DatagramSocket& socket) { socket.close_now(kernel); });
+  // Nobody gives back any more what the ring had.
+  shared_.outgoing.for_each([](Outgoing& each) {
+    while (each.train != nullptr && each.train->others().pop_front() != nullptr) {
+    }
+  });
   pool_.close();
 }
 
@@ -181,13 +220,18 @@ void Datagrams::publish_counts() noexcept {
   published_.sent.store(shared_.counts.sent, std::memory_order_relaxed);
   published_.failed.store(shared_.counts.failed, std::memory_order_relaxed);
   published_.dropped.store(shared_.counts.dropped, std::memory_order_relaxed);
+  published_.sends.store(shared_.counts.sends, std::memory_order_relaxed);
+  published_.receives.store(shared_.counts.receives, std::memory_order_relaxed);
 }
 
 DatagramCounts Datagrams::counts() const noexcept {
   return {published_.received.load(std::memory_order_relaxed),
           published_.truncated.load(std::memory_order_relaxed),
-          published_.sent.load(std::memory_order_relaxed), published_.failed.load(std::memory_order_relaxed),
-          published_.dropped.load(std::memory_order_relaxed)};
+          published_.sent.load(std::memory_order_relaxed),
+          published_.failed.load(std::memory_order_relaxed),
+          published_.dropped.load(std::memory_order_relaxed),
+          published_.sends.load(std::memory_order_relaxed),
+          published_.receives.load(std::memory_order_relaxed)};
 }
 
 }  // namespace ringwire::loop

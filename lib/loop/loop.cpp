@@ -75,7 +75,7 @@ std::error_code Loop::open() {
   if (ring_.features().has(uring::Feature::recv_credit)) {
     shared_.recv_credit = std::max(recv_share, static_cast<std::uint32_t>(options.recv_buffer_size));
   }
-  if (const auto error = datagrams_.open(ring_)) return error;
+  if (const auto error = datagrams_.open(ring_, wanted)) return error;
   if (!ring_.features().has(uring::Feature::wake_ring)) {
     event_fd_ = with_.kernel.open_event();
     if (event_fd_ < 0) return base::fail(base::to_error(event_fd_), "eventfd");

@@ -123,8 +123,12 @@ class Loop {
 
   /// Where to send connections, after `open`.
   [[nodiscard]] int ring_fd() const noexcept { return ring_.fd(); }
-  /// What the kernel offers, after `open`.
-  [[nodiscard]] uring::Features features() const noexcept { return ring_.features(); }
+  /// What the kernel offers to its ring and its datagram sockets, after `open`.
+  [[nodiscard]] uring::Features features() const noexcept {
+    uring::Features all = ring_.features();
+    all.add(datagrams_.features());
+    return all;
+  }
 
   // -- for letters, on the loop's thread
   /// The connection a handle names, or nullptr.
@@ -173,7 +177,8 @@ class Loop {
   void tell_connected(Connected& done, conn::Connection* connection, std::error_code error) noexcept;
   // react_datagrams.cpp
   void react_to_datagrams() noexcept;
-  void tell_datagram(const Incoming& incoming) noexcept;
+  void tell_incoming(const Incoming& incoming) noexcept;
+  void tell_datagram(DatagramSocket& socket, const uring::Received& received) noexcept;
   [[nodiscard]] PeerSession* session_for(DatagramSocket& socket, const kernel::SocketName& peer) noexcept;
   template <typename Event>
   void tell(PeerSession& session, const char* name, Event&& event) noexcept;

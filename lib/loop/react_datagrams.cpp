@@ -25,18 +25,26 @@ void Loop::tell(PeerSession& session, const char* name, Event&& event) noexcept 
 
 void Loop::react_to_datagrams() noexcept {
   for (const Incoming& incoming : datagrams_.incoming()) {
-    tell_datagram(incoming);
+    tell_incoming(incoming);
     datagrams_.give_back(incoming);
-    end_sessions();
   }
   datagrams_.incoming().clear();
   answer_datagrams();
   end_sessions();
 }
 
-void Loop::tell_datagram(const Incoming& incoming) noexcept {
-  const uring::Received received = datagrams_.read(incoming);
+// One datagram, or several that the kernel has joined: each is told by itself, as if it had come so.
+void Loop::tell_incoming(const Incoming& incoming) noexcept {
   DatagramSocket& socket = *datagrams_.find(incoming.socket);
+  uring::Received rest = datagrams_.read(incoming);
+  datagrams_.count_receive();
+  do {
+    tell_datagram(socket, uring::take_datagram(rest, with_.options.datagram_size_max));
+    end_sessions();
+  } while (rest.size > 0);
+}
+
+void Loop::tell_datagram(DatagramSocket& socket, const uring::Received& received) noexcept {
   PeerSession* session = nullptr;
   if (socket.is_connected() || with_.options.datagram_sessions) {
     session = session_for(socket, received.name);

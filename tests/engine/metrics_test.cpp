@@ -167,6 +167,8 @@ TEST_CASE("names say what is counted") {
   is(R"(datagrams_sent_total{loop="1"})", second.datagrams.sent);
   is(R"(datagrams_failed_total{loop="1"})", second.datagrams.failed);
   is(R"(datagrams_dropped_total{loop="1"})", second.datagrams.dropped);
+  is(R"(datagrams_sends_total{loop="1"})", second.datagrams.sends);
+  is(R"(datagrams_receives_total{loop="1"})", second.datagrams.receives);
 }
 
 TEST_CASE("lap times are a histogram: bounds in seconds, counts cumulative, the last of them all") {

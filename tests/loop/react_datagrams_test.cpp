@@ -53,6 +53,19 @@ TEST_CASE("a peer's first datagram opens its session, all of them carry it", "[d
   CHECK(at.loop.metrics().sessions == 2);
 }
 
+TEST_CASE("of joined datagrams one may end the session, and the next opens another", "[datagram]") {
+  Options options = DatagramFixture::with_trains();
+  options.datagram_sessions = true;
+  DatagramFixture at{options};
+  at.notebook.datagram = [](Datagram& datagram) {
+    return to_text(datagram.bytes()) == "bye" ? Action::close : Action::none;
+  };
+  REQUIRE(at.arrive_joined(7, "onebyetwo", 3));
+  at.lap();
+  CHECK(at.notebook.events ==
+        Words{"session 7", "datagram:one", "datagram:bye", "end 7", "session 7", "datagram:two"});
+}
+
 TEST_CASE("a peer of two sockets has two sessions", "[datagram]") {
   DatagramFixture at{DatagramFixture::with_sessions()};
   at.take_second();

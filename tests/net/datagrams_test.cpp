@@ -71,6 +71,16 @@ TEST_CASE("whatever fails, no connected socket stays open") {
   }
 }
 
+TEST_CASE("a real socket may cut and join datagrams, and no socket may not") {
+  const Sockets at{"udp4://127.0.0.1:0", 1};
+  REQUIRE_FALSE(at.error);
+  kernel::Linux kernel;
+  CHECK(may_segment(kernel, at.fds[0]));
+  CHECK(join_received(kernel, at.fds[0]));
+  CHECK_FALSE(may_segment(kernel, -1));
+  CHECK_FALSE(join_received(kernel, -1));
+}
+
 TEST_CASE("each loop gets a socket, all on the port the kernel chose") {
   const Sockets opened{"udp4://127.0.0.1:0", 3};
   REQUIRE_FALSE(opened.error);

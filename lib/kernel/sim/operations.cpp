@@ -108,6 +108,7 @@ void SimKernel::take_memory(Operation& operation) {
   }
   const auto& message = *pointer<const msghdr>(request.addr);
   operation.name_size = message.msg_namelen;
+  operation.control_size = message.msg_controllen;
   if (request.opcode == IORING_OP_RECVMSG) return;
   if (message.msg_name != nullptr) {
     operation.target.size = message.msg_namelen;
@@ -117,6 +118,7 @@ void SimKernel::take_memory(Operation& operation) {
     const iovec& piece = message.msg_iov[index];
     operation.pieces.emplace_back(static_cast<std::byte*>(piece.iov_base), piece.iov_len);
   }
+  operation.segment_size = segment_size_of(message);
 }
 
 // ---- what can move, and a step of it

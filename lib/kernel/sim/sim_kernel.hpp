@@ -44,7 +44,9 @@ struct Operation {
   std::shared_ptr<File> file;  // Held until the operation ends, whatever becomes of the descriptor.
   std::vector<std::span<std::byte>> pieces;  // Of a send: where the bytes are.
   SocketName target;                         // Of a connect, or of a datagram.
-  std::size_t name_size = 0;                 // Of a recvmsg: room for the sender's name.
+  std::size_t name_size = 0;                 // Of a recvmsg: room for the sender's name …
+  std::size_t control_size = 0;              // … and for control messages.
+  std::size_t segment_size = 0;              // Of a sendmsg: cut into datagrams so long (UDP_SEGMENT).
   std::size_t progress = 0;                  // Bytes of a send that have left.
   bool doomed = false;                       // Cancelled while under way: the next attempt is its last.
   std::unique_ptr<Operation> next;           // Linked: begins when this one ends.
@@ -212,9 +214,11 @@ class SimKernel final : public Kernel {
   void break_stream(Operation& operation, int error);
   // datagrams.cpp
   bool recvmsg_once(Operation& operation);
+  [[nodiscard]] std::size_t join_received(DatagramEnd& own, Packet& first);
   [[nodiscard]] static int write_datagram(const SoftBuffer& buffer, const Packet& packet,
-                                          std::size_t name_size);
+                                          std::size_t segment_size, const Operation& operation);
   void attempt_send_datagram(Operation& operation);
+  [[nodiscard]] int send_segments(const Packet& all, std::size_t segment_size);
   // cancel.cpp
   void attempt_cancel(Operation& operation);
   [[nodiscard]] bool matches(const Operation& cancel, const Operation& target) const;
