@@ -112,8 +112,9 @@ class Handler {
   virtual Action on_close(Conn& conn, std::error_code reason);
 
   /// On loop 0, or on each with `Options::ticker_per_loop`, when `Options::ticker` is set: first when the
-  /// loop starts, then each time after the delay it answered. Default: once a second, doing nothing. Source:
-  /// gnet OnTick.
+  /// loop starts, then each time after the delay it answered. In a drain it goes on, as long as its loop has
+  /// a connection or a udp address; a stop ends it. Default: once a second, doing nothing. Source: gnet
+  /// OnTick.
   virtual Tick on_tick();
 
   /// Once, on the thread that called `run`, when every connection is closed and every loop has ended. Source:

@@ -127,7 +127,7 @@ bool Loop::has_work() noexcept {
          sessions_.has_ended() || stop_requested_.load(std::memory_order_relaxed) != stopping_ ||
          datagrams_.is_due(shared_.now) ||
          // The last connection left: datagram sockets close next, then what the loop armed.
-         (stopping_ && is_alone() && datagrams_.is_queueing()) ||
+         (!serving_ && is_alone() && datagrams_.is_queueing()) ||
          (stopping_ && is_empty() && !cancel_all_armed_);
 }
 
@@ -172,7 +172,7 @@ void Loop::read_mail() noexcept {
     letters_.clear();
   }
   // Nobody is left who might send through them; what their end makes the handler send still leaves.
-  if (stopping_ && is_alone()) sessions_.end_all(Error::engine_stopped);
+  if (!serving_ && is_alone()) sessions_.end_all(Error::engine_stopped);
   react();
 }
 

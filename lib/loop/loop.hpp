@@ -212,6 +212,7 @@ class Loop {
   // stop.cpp
   void begin_stop() noexcept;
   void follow_plan() noexcept;
+  void end_serving() noexcept;
   void tell_leaving() noexcept;
   void tell_leaving_to(Client& client) noexcept;
   void cut_off() noexcept;
@@ -266,6 +267,7 @@ class Loop {
   bool more_completions_ = false;  // This lap's budget ended before the completions did.
   bool dial_due_ = false;
   bool stopping_ = false;
+  bool serving_ = true;  // Ticks and datagrams: until a stop, or the deadline of a drain.
   bool cancel_all_armed_ = false;
   SharedDrainPlan shared_plan_;
   DrainPlan plan_;                        // As we follow it.
