@@ -15,16 +15,16 @@ namespace ringwire::test {
 namespace {
 
 constexpr std::size_t burst_count = 100;
-constexpr std::size_t piece_size = 100;
+constexpr std::size_t wagon_size = 100;
 
 // Different for each number.
-std::string piece(std::size_t number) {
-  return random_bytes(number, piece_size);
+std::string wagon(std::size_t number) {
+  return random_bytes(number, wagon_size);
 }
 
 // Answers whatever comes with a burst.
 Action burst(Datagram& datagram) {
-  for (std::size_t number = 0; number < burst_count; ++number) datagram.reply(piece(number));
+  for (std::size_t number = 0; number < burst_count; ++number) datagram.reply(wagon(number));
   return Action::none;
 }
 
@@ -43,7 +43,7 @@ std::uint64_t sends_of_burst(const Options& options) {
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient client{server.address()};
   REQUIRE(client.send("now"));
-  for (std::size_t number = 0; number < burst_count; ++number) REQUIRE((client.receive() == piece(number)));
+  for (std::size_t number = 0; number < burst_count; ++number) REQUIRE((client.receive() == wagon(number)));
   CHECK(client.expect_silence(std::chrono::milliseconds{0}));
   const std::uint64_t sent = server.engine().datagrams().sent;
   const std::uint64_t sends = server.engine().datagrams().sends;
@@ -95,13 +95,13 @@ TEST_CASE("what a peer sends together comes in one receive, and is told one by o
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient client{server.address()};
   std::string train;
-  for (std::size_t number = 0; number < 40; ++number) train += piece(number);
+  for (std::size_t number = 0; number < 40; ++number) train += wagon(number);
   train += "the last one";
-  REQUIRE(client.send_train(train, piece_size));
+  REQUIRE(client.send_train(train, wagon_size));
   REQUIRE(handler.wait([](const Record& record) { return record.datagrams == 41; }));
   const std::vector<std::string> texts = told.all();
   REQUIRE(texts.size() == 41);
-  for (std::size_t number = 0; number < 40; ++number) CHECK((texts[number] == piece(number)));
+  for (std::size_t number = 0; number < 40; ++number) CHECK((texts[number] == wagon(number)));
   CHECK(texts.back() == "the last one");
   CHECK(server.engine().datagrams().received == 41);
   CHECK(server.engine().datagrams().receives == (is_masked("udp_gro") ? 41 : 1));
@@ -110,7 +110,7 @@ TEST_CASE("what a peer sends together comes in one receive, and is told one by o
 TEST_CASE("each datagram of those that came together is cut to the limit, and says so", "[features]") {
   RecordingHandler handler;
   handler.datagram = [&](Datagram& datagram) {
-    if (datagram.is_truncated() && datagram.size() == piece_size) handler.note("cut");
+    if (datagram.is_truncated() && datagram.size() == wagon_size) handler.note("cut");
     return Action::none;
   };
   Options options = quiet();
@@ -118,7 +118,7 @@ TEST_CASE("each datagram of those that came together is cut to the limit, and sa
   const TestServer server{handler, options, one_udp_address};
   REQUIRE(server.addresses().size() == 1);
   const DatagramClient client{server.address()};
-  REQUIRE(client.send_train(std::string(4 * piece_size, 'x') + std::string(60, 'y'), piece_size));
+  REQUIRE(client.send_train(std::string(4 * wagon_size, 'x') + std::string(60, 'y'), wagon_size));
   REQUIRE(handler.wait([](const Record& record) { return record.datagrams == 5; }));
   CHECK(handler.record().count("cut") == 4);
 }

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string url_of(const Address& address) {
+std::string udp_url(const Address& address) {
   return "udp://" + address.to_string();
 }
 
@@ -34,7 +34,7 @@ void ask(const Address& address, const Options& options) {
   ringwire::Client asker{handler, options};
   REQUIRE_FALSE(asker.start());
   for (std::size_t count = 0; count < sessions; ++count) {
-    REQUIRE_FALSE(asker.engine().open_session(url_of(address)));
+    REQUIRE_FALSE(asker.engine().open_session(udp_url(address)));
   }
   CHECK(handler.wait([](const Record& record) { return record.sessions_closed == sessions; }));
   asker.stop();
@@ -68,7 +68,7 @@ TEST_CASE("a session is opened beside listeners, and hears nobody but its peer")
   };
   const TestServer server{handler, quiet(), one_udp_address};
   REQUIRE(server.addresses().size() == 1);
-  REQUIRE_FALSE(server.engine().open_session(url_of(peer.address()), [&](Session* session, std::error_code) {
+  REQUIRE_FALSE(server.engine().open_session(udp_url(peer.address()), [&](Session* session, std::error_code) {
     if (session == nullptr) return;
     own = session->local_address();
     session->send("hello");
@@ -95,7 +95,7 @@ TEST_CASE("a peer that is not there ends the session with its refusal", "[featur
   };
   ringwire::Client asker{handler, quiet()};
   REQUIRE_FALSE(asker.start());
-  REQUIRE_FALSE(asker.engine().open_session(url_of(nobody)));
+  REQUIRE_FALSE(asker.engine().open_session(udp_url(nobody)));
   REQUIRE(handler.wait([](const Record& record) { return record.sessions_closed == 1; }));
   REQUIRE(handler.record().reasons.size() == 1);
   CHECK(handler.record().reasons[0] == std::errc::connection_refused);
@@ -111,7 +111,7 @@ TEST_CASE("a peer that does not answer in time ends the session") {
   };
   ringwire::Client asker{handler, quiet()};
   REQUIRE_FALSE(asker.start());
-  REQUIRE_FALSE(asker.engine().open_session(url_of(silent.address())));
+  REQUIRE_FALSE(asker.engine().open_session(udp_url(silent.address())));
   CHECK(silent.receive() == "well?");
   REQUIRE(handler.wait([](const Record& record) { return record.sessions_closed == 1; }));
   CHECK(handler.record().reasons == std::vector{make_error_code(Error::idle_timeout)});
@@ -136,7 +136,7 @@ TEST_CASE("two engines talk session to session, and a stop tells both kinds") {
   ringwire::Client client{here, quiet()};
   REQUIRE_FALSE(client.start());
   REQUIRE_FALSE(client.engine().open_session(
-      url_of(server.address()), [](Session* session, std::error_code) { session->send("hello"); }));
+      udp_url(server.address()), [](Session* session, std::error_code) { session->send("hello"); }));
   CHECK(here.wait_noted("hello"));
   client.stop();
   CHECK(here.record().reasons == std::vector{make_error_code(Error::engine_stopped)});
