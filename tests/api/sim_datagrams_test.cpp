@@ -96,7 +96,7 @@ TEST_CASE("who asks until he is answered is counted once, whatever the network l
   CHECK_FALSE(failure);
 }
 
-TEST_CASE("without faults datagrams come once and in order, from the port they were sent to") {
+TEST_CASE("without faults each datagram comes once, from the port that was asked") {
   Tally tally;
   World world{{.seed = 3, .whims = 0}};
   REQUIRE_FALSE(world.start(tally, udp_address, small_options()));
@@ -106,8 +106,7 @@ TEST_CASE("without faults datagrams come once and in order, from the port they w
   REQUIRE(world.settle());
   CHECK(peer.unsent_count() == 0);
   REQUIRE(peer.received_count() == 3);
-  CHECK(peer.received(0) == "ok a");
-  CHECK(peer.received(2) == "ok c");
+  for (const char* question : {"a", "b", "c"}) CHECK(was_answered(peer, std::string{"ok "} + question));
   CHECK(peer.sender(1) == udp_port);
   CHECK(tally.opened == 1);
   CHECK(world.run_to_end().empty());
@@ -155,7 +154,8 @@ TEST_CASE("a peer that has left refuses a session that was opened with it") {
   CHECK(peer.is_gone());
   opened.send("still there?");
   REQUIRE(world.settle());
-  CHECK(tally.reasons == std::vector{std::make_error_code(std::errc::connection_refused)});
+  REQUIRE(tally.reasons.size() == 1);
+  CHECK(tally.reasons[0] == std::errc::connection_refused);
   CHECK(world.run_to_end().empty());
 }
 
