@@ -8,12 +8,12 @@
 #include <ringwire/buffer.hpp>
 #include <ringwire/bytes.hpp>
 #include <ringwire/conn_ref.hpp>
+#include <ringwire/context.hpp>
 #include <ringwire/loop_ref.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -206,40 +206,25 @@ class Conn {
   /// Makes a `T` that belongs to this connection, in place of any earlier context. Destroyed after `on_close`
   /// returned.
   ///
-  /// Example: `conn.emplace_context<Session>(conn.ref());`
+  /// Example: `conn.emplace_context<Player>(conn.ref());`
   template <typename T, typename... Args>
   T& emplace_context(Args&&... args) {
-    auto made = std::make_unique<T>(std::forward<Args>(args)...);
-    T& context = *made;
-    set_context(made.release(), context_type<T>);
-    return context;
+    return owned().template emplace<T>(std::forward<Args>(args)...);
   }
 
   /// The context, or nullptr when there is none or it is of another type.
   template <typename T>
   [[nodiscard]] T* context() const noexcept {
-    return static_cast<T*>(get_context(context_type<T>));
+    return owned().template get<T>();
   }
 
  protected:
-  /// For ringwire itself: what a context is.
-  struct ContextType {
-    void (*destroy)(void* object) noexcept;
-  };
-
   Conn() = default;
   ~Conn() = default;
 
  private:
-  template <typename T>
-  static void destroy_context(void* object) noexcept {
-    delete static_cast<T*>(object);
-  }
-  template <typename T>  // Its address tells the types apart, without RTTI.
-  static constexpr ContextType context_type{&destroy_context<T>};
-
-  void set_context(void* object, const ContextType& type) noexcept;
-  [[nodiscard]] void* get_context(const ContextType& type) const noexcept;
+  [[nodiscard]] Context& owned() noexcept;
+  [[nodiscard]] const Context& owned() const noexcept;
 };
 
 }  // namespace ringwire

@@ -16,6 +16,8 @@
 
 namespace ringwire {
 
+class Session;
+
 namespace loop {
 class DatagramSocket;
 }
@@ -31,7 +33,7 @@ class SocketRef {
   /// Names no socket; every request is answered `Error::closed`.
   SocketRef() noexcept = default;
   /// For ringwire itself.
-  SocketRef(LoopRef loop, std::uint32_t index) noexcept;
+  SocketRef(LoopRef loop, std::uint32_t slot, std::uint32_t generation) noexcept;
 
   /// Sends a copy of `bytes` as one datagram. `done` gets an empty code when the kernel has taken it (which
   /// does not mean that anybody receives it), `Error::closed` when the socket is closed or about to be (the
@@ -52,7 +54,8 @@ class SocketRef {
 
  private:
   LoopRef loop_;
-  std::uint32_t index_ = 0;
+  std::uint32_t slot_ = 0;
+  std::uint32_t generation_ = 0;
 };
 
 /// One received datagram.
@@ -62,8 +65,9 @@ class SocketRef {
 class Datagram {
  public:
   /// For ringwire itself.
-  Datagram(loop::DatagramSocket& socket, Bytes bytes, std::size_t size, const Address& from) noexcept
-      : socket_{socket}, bytes_{bytes}, size_{size}, from_{from} {}
+  Datagram(loop::DatagramSocket& socket, Bytes bytes, std::size_t size, const Address& from,
+           Session* session = nullptr) noexcept
+      : socket_{socket}, bytes_{bytes}, size_{size}, from_{from}, session_{session} {}
   Datagram(const Datagram&) = delete;
   Datagram& operator=(const Datagram&) = delete;
 
@@ -77,6 +81,9 @@ class Datagram {
 
   /// Who sent it. On a socket for both IP versions an IPv4 peer is `::ffff:a.b.c.d`.
   [[nodiscard]] const Address& remote_address() const noexcept { return from_; }
+  /// The session it belongs to: one that `LoopRef::open_session` opened, or, with
+  /// `Options::datagram_sessions`, its sender's; else nullptr.
+  [[nodiscard]] Session* session() const noexcept { return session_; }
   /// The address the socket is bound to, as `Engine::addresses` names it.
   [[nodiscard]] const Address& local_address() const noexcept;
 
@@ -104,6 +111,7 @@ class Datagram {
   Bytes bytes_;
   std::size_t size_;
   Address from_;
+  Session* session_;
 };
 
 }  // namespace ringwire

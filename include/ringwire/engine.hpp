@@ -89,6 +89,9 @@ class Engine {
   /// { … });`
   Connecting connect(std::string_view address, const ConnectOptions& options = {}, Connected done = nullptr);
 
+  /// Opens a session with a peer on the loop with the fewest connections; see `LoopRef::open_session`.
+  std::error_code open_session(std::string_view address, SessionOpened done = nullptr);
+
   /// Takes over a connected socket on the loop with the fewest connections; see `LoopRef::enroll`.
   std::error_code enroll(int fd, Connected done = nullptr);
 
@@ -134,7 +137,9 @@ class Engine {
   /// Stops gently: no more accepts (clients that were in a backlog still come in), no more connects;
   /// `on_drain` for each connection, spread over time, at once for those that come in later; flush and close;
   /// reset what is left at the deadline; then `run` returns. A connection whose turn has not come is served
-  /// as before. Returns at once; `drained` tells how it goes.
+  /// as before. So are ticks and udp addresses, until the deadline: nobody says when a peer without a
+  /// connection has finished, so an engine with a udp address drains for all of that time, or until `stop`.
+  /// Returns at once; `drained` tells how it goes.
   ///
   /// Failure: `Error::engine_stopped` when a drain or a stop has begun: the first deadline stands, only
   /// `stop` hastens it. `std::errc::invalid_argument` for a negative time; nothing has happened then.

@@ -17,6 +17,7 @@ namespace ringwire {
 class Conn;
 class Datagram;
 class Engine;
+class Session;
 
 /// What an event asks the engine to do after it returned.
 enum class Action : std::uint8_t {
@@ -77,9 +78,19 @@ class Handler {
   virtual Action on_traffic(Conn& conn);
 
   /// A datagram has come to one of the engine's udp addresses. With several loops a peer's datagrams come on
-  /// one of them, chosen by the kernel. `Action::close` means nothing here; an exception is logged, nothing
-  /// else. Source: gnet OnTraffic with a UDP connection.
+  /// one of them, chosen by the kernel. `Action::close`, or an exception, closes the datagram's session, if
+  /// it has one; an exception is logged. Source: gnet OnTraffic with a UDP connection.
   virtual Action on_datagram(Datagram& datagram);
+
+  /// A session begins, before any datagram of it is told (see `Options::datagram_sessions`). Answer
+  /// `Action::close` to refuse the peer: the datagram is dropped then. Source: gnet has no such thing.
+  virtual Action on_session_open(Session& session);
+
+  /// Exactly once for each session that had `on_session_open`. `reason` is empty when we closed,
+  /// `Error::idle_timeout` after `Options::session_timeout`, `Error::handler_failed`, or
+  /// `Error::engine_stopped` when the last connection of a stopping loop has ended. What is sent here still
+  /// leaves.
+  virtual Action on_session_close(Session& session, std::error_code reason);
 
   /// The peer will send no more (FIN). All its bytes were offered before. Default: `Action::close`. Answer
   /// `none` to keep writing to a half-closed peer; then close it yourself.
@@ -101,8 +112,9 @@ class Handler {
   virtual Action on_close(Conn& conn, std::error_code reason);
 
   /// On loop 0, or on each with `Options::ticker_per_loop`, when `Options::ticker` is set: first when the
-  /// loop starts, then each time after the delay it answered. Default: once a second, doing nothing. Source:
-  /// gnet OnTick.
+  /// loop starts, then each time after the delay it answered. In a drain it goes on, as long as its loop has
+  /// a connection or a udp address; a stop ends it. Default: once a second, doing nothing. Source: gnet
+  /// OnTick.
   virtual Tick on_tick();
 
   /// Once, on the thread that called `run`, when every connection is closed and every loop has ended. Source:

@@ -16,11 +16,16 @@ namespace ringwire {
 
 class Conn;
 class Connecting;
+class Session;
 struct ConnectOptions;
 /// Told once how a connect ended, on the loop's thread: with the connection just after its `on_open`, or with
 /// nullptr and the reason: an errno (connection_refused, timed_out, operation_canceled, …) or
 /// `Error::engine_stopped`; when the loop has ended meanwhile `Error::closed`.
 using Connected = Function<void(Conn* conn, std::error_code error)>;
+/// Told once, on the loop's thread, how `open_session` ended: with the session just after its
+/// `on_session_open`, or with nullptr and the reason: an errno, or `Error::engine_stopped`; when the loop has
+/// ended meanwhile `Error::closed`.
+using SessionOpened = Function<void(Session* session, std::error_code error)>;
 
 /// Names one loop of an engine. A small value, safe on any thread at any time, also after the engine ended.
 class LoopRef {
@@ -75,6 +80,22 @@ class LoopRef {
   /// });`
   Connecting connect(std::string_view address, const ConnectOptions& options, Connected done = nullptr) const;
 
+  /// Opens a session with the peer at `address` ("udp://192.0.2.1:53") on a datagram socket of its own,
+  /// connected to it: nobody else is heard there. The engine's Handler gets its events; what the peer answers
+  /// comes to `on_datagram`. With or without `Options::datagram_sessions`. Nothing is sent by that, so a peer
+  /// that is not there is no failure here: the first datagram's answer may be
+  /// `std::errc::connection_refused`, in `on_session_close`; or none at all
+  /// (`Session::set_timeout`).
+  ///
+  /// `done` as above, with EAGAIN when there are `Options::sessions_max`. A bad address or an ended loop is
+  /// answered by the returned code, and `done` is not called. A name is resolved on the calling thread. Any
+  /// thread.
+  ///
+  /// Example: `loop.open_session("udp://192.0.2.1:53", [](Session* session, auto) { if (session)
+  /// session->send(query);
+  /// });`
+  std::error_code open_session(std::string_view address, SessionOpened done = nullptr) const;
+
   /// Takes over a connected stream socket that somebody else opened or accepted; the engine's Handler then
   /// gets its events. Any thread. Source: gnet Enroll.
   ///
@@ -93,6 +114,7 @@ class LoopRef {
   friend class ConnRef;
   friend class Connecting;
   friend class Engine;
+  friend class SessionRef;
   friend class SocketRef;
 
   [[nodiscard]] TimerRef set_timer(std::uint64_t delay, std::uint64_t period, Task& task) const;

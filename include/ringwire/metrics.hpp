@@ -22,6 +22,13 @@ struct DatagramCounts {
   std::uint64_t sent = 0;
   /// Queued, and refused by the kernel or dropped at the end.
   std::uint64_t failed = 0;
+  /// Come, and not told: of a new peer, with `Options::sessions_max` sessions open or no memory for one, or
+  /// of one that `on_session_open` refused. Not in `received`.
+  std::uint64_t dropped = 0;
+  /// Requests in which `sent` left: fewer, where several to one peer left together.
+  std::uint64_t sends = 0;
+  /// Receives in which `received` and `dropped` came: fewer, where the kernel had joined several.
+  std::uint64_t receives = 0;
 };
 
 /// Connections that have ended, each counted once, after its `on_close`, by the reason that was told there.
@@ -67,7 +74,7 @@ struct LapTimes {
   }
 };
 
-/// One loop's numbers. Counts are since the start and never go down; the first four are how it stands now.
+/// One loop's numbers. Counts are since the start and never go down; the first five are how it stands now.
 struct LoopMetrics {
   /// Open connections; those being closed count until `on_close` has returned.
   std::uint64_t connections = 0;
@@ -78,6 +85,8 @@ struct LoopMetrics {
   std::uint64_t mailbox_letters = 0;
   /// Scheduled tasks that wait or run, of `Options::timers_max`. Of this moment.
   std::uint64_t timers = 0;
+  /// Datagram sessions, of `Options::sessions_max`.
+  std::uint64_t sessions = 0;
 
   /// Connections that clients opened, accepted here or handed over by the balancer.
   std::uint64_t accepted = 0;

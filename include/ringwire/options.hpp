@@ -86,6 +86,9 @@ struct Options {
   /// Call `on_traffic` again in the same lap while the handler takes some of the bytes and leaves some: it
   /// may take one message each time. Off: once for new bytes, as gnet.
   bool redeliver = false;
+  /// Remember the peers of udp addresses: the first datagram of one opens a `Session` (`on_session_open`),
+  /// which its datagrams carry until it is closed or `session_timeout` has passed. Off: datagrams only.
+  bool datagram_sessions = false;
   /// Stop on SIGINT and SIGTERM, as `Engine::stop` does: one that comes while the engine drains hastens it.
   /// The signals are blocked in the caller of `run` and in the loops while it runs.
   bool stop_on_signal = false;
@@ -100,6 +103,9 @@ struct Options {
   std::chrono::milliseconds write_timeout{0};
   /// Close one, without loss, this long after it was opened. See `Conn::set_lifetime`.
   std::chrono::milliseconds lifetime{0};
+  /// Forget a session when nothing has come from its peer for this long. See `Session::set_timeout`. The
+  /// default is how long a NAT must keep what it knows of a peer (RFC 4787, REQ-5).
+  std::chrono::milliseconds session_timeout{120'000};
   /// How long a closing connection may take to flush and to answer our FIN before it is reset. Must be at
   /// least 1 ms.
   std::chrono::milliseconds close_timeout{5'000};
@@ -144,8 +150,10 @@ struct Options {
   /// the next is answered ENOBUFS. At least 512; what is longer than this can never be sent. 0 = unlimited,
   /// but a loop keeps 65,536 datagrams at most.
   std::size_t datagram_outbound_limit = 4 << 20;
-  /// Posts that may wait for one loop; more are answered `std::errc::resource_unavailable_try_again`. At
-  /// least 1.
+  /// Sessions per loop; the datagram of one more peer is dropped, and counted. 1 to 16,777,216. Reason: who
+  /// forges sender addresses opens a session with each; memory, about 270 bytes each.
+  std::size_t sessions_max = 65'536;
+  /// Posts that may wait for one loop, at least 1; more get `std::errc::resource_unavailable_try_again`.
   std::size_t mailbox_max = 1 << 20;
   /// Scheduled tasks that may wait for one loop (`LoopRef::schedule`); more are refused with
   /// `std::errc::resource_unavailable_try_again`. 0 to 16,777,216. Reason: memory, about 176 bytes each.
@@ -199,8 +207,7 @@ struct Options {
   /// What answers the rings. The environment variable RINGWIRE_KERNEL (automatic, uring, epoll) overrides it.
   /// See docs/kernel.md.
   KernelChoice kernel = KernelChoice::automatic;
-  /// Receive buffers of one loop; a power of two, 1 to 32,768. With the size below: 4 MiB, which stays in
-  /// cache.
+  /// Receive buffers of one loop; a power of two, 1 to 32,768. With the size below 4 MiB, which cache holds.
   std::size_t recv_buffers_count = 1024;
   /// Bytes of one receive buffer, 64 to 1 MiB.
   std::size_t recv_buffer_size = 4096;
@@ -218,10 +225,15 @@ struct Options {
   /// The longest datagram that is received whole, 1 to 65,535 bytes; longer ones come truncated, and say so.
   /// The default is more than Ethernet carries in one piece.
   std::size_t datagram_size_max = 2048;
+  /// Datagrams of one length to one peer that may leave in one request (UDP_SEGMENT): 1 to 64; 1 = each by
+  /// itself. Reason: most of what a small datagram costs is the request; 64 is what every kernel takes.
+  std::size_t datagram_train_max = 64;
+  /// Take those that the kernel has joined in one receive (UDP_GRO); each is told by itself. The buffers have
+  /// room for 64 KiB each then, of which only what is written takes memory.
+  bool datagram_gro = true;
   /// Submission queue entries, 4 to 32,768; a power of two. A lap that needs more submits in between.
   std::size_t sq_entries = 1024;
-  /// Completion queue entries, 8 to 65,536; a power of two, at least twice `sq_entries`. Multishot operations
-  /// complete often.
+  /// Completion queue entries, 8 to 65,536; a power of two, at least twice `sq_entries`.
   std::size_t cq_entries = 8192;
   /// Optional kernel features not to use: names separated by commas, or "all". See docs/kernel.md. The
   /// environment variable RINGWIRE_MASK adds to it.

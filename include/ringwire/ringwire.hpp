@@ -10,6 +10,7 @@
 #include <ringwire/conn.hpp>
 #include <ringwire/conn_ref.hpp>
 #include <ringwire/connect.hpp>
+#include <ringwire/context.hpp>
 #include <ringwire/datagram.hpp>
 #include <ringwire/engine.hpp>
 #include <ringwire/error.hpp>
@@ -20,4 +21,5 @@
 #include <ringwire/metrics.hpp>
 #include <ringwire/options.hpp>
 #include <ringwire/run.hpp>
+#include <ringwire/session.hpp>
 #include <ringwire/timer_ref.hpp>

@@ -9,6 +9,7 @@
 #include <ringwire/function.hpp>
 #include <ringwire/handler.hpp>
 #include <ringwire/options.hpp>
+#include <ringwire/sim_datagram_peer.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -35,6 +36,7 @@ struct Settings {
   std::uint32_t whims = 20;
   /// How often something really breaks: a receive or a send ends its connection with an errno, an accept or a
   /// socket call fails. Your handler sees `on_close` with that reason; the peer sees a broken connection.
+  /// Datagrams are lost, come twice, or overtake others.
   std::uint32_t breaks = 0;
   /// Bytes one direction of a connection holds in the kernel and on the way. Small, so that a reader who
   /// pauses is soon felt. At least 1.
@@ -147,6 +149,8 @@ class World {
   /// From now on connections the handler makes (`LoopRef::connect`) to this port of 127.0.0.1 find somebody;
   /// other ports refuse.
   void answer_on(std::uint16_t port);
+  /// Somebody who sends datagrams, and may be sent some. On any udp address; also before `start`.
+  DatagramPeer add_datagram_peer();
   /// All clients and all far ends of connections the handler made, in the order they came.
   [[nodiscard]] std::vector<Peer> peers();
 

@@ -294,15 +294,12 @@ std::chrono::steady_clock::time_point Conn::now() const noexcept {
   return std::chrono::steady_clock::time_point{std::chrono::nanoseconds{self(*this).shared_.now}};
 }
 
-void Conn::set_context(void* object, const ContextType& type) noexcept {
-  conn::Connection& conn = self(*this);
-  const auto old = std::exchange(conn.context_, {object, &type});
-  if (old.object != nullptr) old.type->destroy(old.object);
+Context& Conn::owned() noexcept {
+  return self(*this).context_;
 }
 
-void* Conn::get_context(const ContextType& type) const noexcept {
-  const conn::Connection& conn = self(*this);
-  return conn.context_.type == &type ? conn.context_.object : nullptr;
+const Context& Conn::owned() const noexcept {
+  return self(*this).context_;
 }
 
 }  // namespace ringwire

@@ -34,7 +34,6 @@ Connection::~Connection() {
   RINGWIRE_ASSERT(armed_ == 0, "released while the kernel holds {}", armed_);
   RINGWIRE_ASSERT(fd_ < 0, "descriptor {} is still open", fd_);
 
-  if (context_.object != nullptr) context_.type->destroy(context_.object);
   inbound_.clear(shared_.pools);
   outbound_.clear(shared_.chunks);
   if (QueueLink<Due>::linked()) shared_.due.remove(*this);

@@ -204,11 +204,6 @@ class Connection : public Conn, public base::QueueLink<Due>, public base::QueueL
   [[nodiscard]] kernel::Nanoseconds write_deadline() const noexcept;
   [[nodiscard]] kernel::Nanoseconds lifetime_deadline() const noexcept;
 
-  struct Context {
-    void* object;
-    const ContextType* type;
-  };
-
   // What every completion looks at comes first: with the links that is 48 bytes.
   Shared& shared_;
   int fd_;
@@ -238,7 +233,7 @@ class Connection : public Conn, public base::QueueLink<Due>, public base::QueueL
   Outbound outbound_;
   kernel::Nanoseconds active_at_;  // When bytes last moved.
   kernel::Nanoseconds milestone_;  // Open: when it opened. Closing: when our patience ends.
-  Context context_{};
+  Context context_;
   std::unique_ptr<Rare> rare_;
 };
 

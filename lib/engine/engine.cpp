@@ -58,6 +58,10 @@ Connecting Engine::connect(std::string_view address, const ConnectOptions& optio
   return static_cast<engine::Server&>(*this).least_loaded().connect(address, options, std::move(done));
 }
 
+std::error_code Engine::open_session(std::string_view address, SessionOpened done) {
+  return static_cast<engine::Server&>(*this).least_loaded().open_session(address, std::move(done));
+}
+
 std::error_code Engine::enroll(int fd, Connected done) {
   return static_cast<engine::Server&>(*this).least_loaded().enroll(fd, std::move(done));
 }
@@ -71,7 +75,8 @@ SocketRef Engine::socket(std::size_t address, std::size_t loop) const {
   if (loop >= wanted->fds.size()) loop = 0;  // A multicast group has one socket.
   const auto earlier =
       std::count_if(sockets.begin(), wanted, [&](const auto& each) { return loop < each.fds.size(); });
-  return SocketRef{self(*this).loops_[loop]->ref(), static_cast<std::uint32_t>(earlier)};
+  // The first sockets in their loop's table, in this order; each the first of its slot.
+  return SocketRef{self(*this).loops_[loop]->ref(), static_cast<std::uint32_t>(earlier), 1};
 }
 
 DatagramCounts Engine::datagrams() const noexcept {
@@ -82,6 +87,9 @@ DatagramCounts Engine::datagrams() const noexcept {
     sum.truncated += counts.truncated;
     sum.sent += counts.sent;
     sum.failed += counts.failed;
+    sum.dropped += counts.dropped;
+    sum.sends += counts.sends;
+    sum.receives += counts.receives;
   }
   return sum;
 }

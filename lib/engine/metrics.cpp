@@ -23,11 +23,12 @@ struct Family {
   std::uint64_t Numbers::*number;
 };
 
-constexpr std::array<Family<LoopMetrics>, 20> families{{
+constexpr std::array<Family<LoopMetrics>, 21> families{{
     {"connections", "gauge", "Open connections.", &LoopMetrics::connections},
     {"recv_buffers_free", "gauge", "Receive buffers that nobody keeps.", &LoopMetrics::recv_buffers_free},
     {"mailbox_letters", "gauge", "Posts that wait for the loop.", &LoopMetrics::mailbox_letters},
     {"timers", "gauge", "Scheduled tasks that wait or run.", &LoopMetrics::timers},
+    {"sessions", "gauge", "Datagram sessions.", &LoopMetrics::sessions},
     {"accepted_total", "counter", "Connections that clients opened.", &LoopMetrics::accepted},
     {"connected_total", "counter", "Connections opened from our side.", &LoopMetrics::connected},
     {"connects_failed_total", "counter", "Connects without a connection.", &LoopMetrics::connects_failed},
@@ -49,11 +50,15 @@ constexpr std::array<Family<LoopMetrics>, 20> families{{
     {"handler_failures_total", "counter", "Exceptions that left user code.", &LoopMetrics::handler_failures},
 }};
 
-constexpr std::array<Family<DatagramCounts>, 4> datagram_families{{
+constexpr std::array<Family<DatagramCounts>, 7> datagram_families{{
     {"datagrams_received_total", "counter", "Datagrams received.", &DatagramCounts::received},
     {"datagrams_truncated_total", "counter", "Datagrams received cut.", &DatagramCounts::truncated},
     {"datagrams_sent_total", "counter", "Datagrams the kernel took.", &DatagramCounts::sent},
     {"datagrams_failed_total", "counter", "Datagrams that could not be sent.", &DatagramCounts::failed},
+    {"datagrams_dropped_total", "counter", "Datagrams of peers that got no session.",
+     &DatagramCounts::dropped},
+    {"datagrams_sends_total", "counter", "Requests in which datagrams left.", &DatagramCounts::sends},
+    {"datagrams_receives_total", "counter", "Receives that brought datagrams.", &DatagramCounts::receives},
 }};
 
 struct Reason {

@@ -69,6 +69,7 @@ std::error_code check_options(const Options& options) {
   check.between("read_timeout", options.read_timeout.count(), 0, most_milliseconds);
   check.between("write_timeout", options.write_timeout.count(), 0, most_milliseconds);
   check.between("lifetime", options.lifetime.count(), 0, most_milliseconds);
+  check.between("session_timeout", options.session_timeout.count(), 0, most_milliseconds);
   check.between("close_timeout", options.close_timeout.count(), 1, most_milliseconds);
   check.between("stop_timeout", options.stop_timeout.count(), 0, most_milliseconds);
   check.between("connections_max", number(options.connections_max), 1, 1 << 24);
@@ -82,6 +83,8 @@ std::error_code check_options(const Options& options) {
   if (options.datagram_outbound_limit != 0) {
     check.between("datagram_outbound_limit", number(options.datagram_outbound_limit), 512, any);
   }
+  check.between("datagram_train_max", number(options.datagram_train_max), 1, 64);
+  check.between("sessions_max", number(options.sessions_max), 1, 1 << 24);
   check.between("mailbox_max", number(options.mailbox_max), 1, any);
   check.between("timers_max", number(options.timers_max), 0, 1 << 24);
   check.between("backlog", options.backlog, 1, INT32_MAX);

@@ -47,6 +47,12 @@ Action Handler::on_traffic(Conn& /*conn*/) {
 Action Handler::on_datagram(Datagram& /*datagram*/) {
   return Action::none;
 }
+Action Handler::on_session_open(Session& /*session*/) {
+  return Action::none;
+}
+Action Handler::on_session_close(Session& /*session*/, std::error_code /*reason*/) {
+  return Action::none;
+}
 Action Handler::on_eof(Conn& /*conn*/) {
   return Action::close;
 }

@@ -265,24 +265,25 @@ void Server::run_worker() {
 
 bool Server::request_stop() noexcept {
   if (life_.exchange(Life::stopping) == Life::stopping) return false;
-  drain({.deadline = options_.stop_timeout});
+  follow({.deadline = options_.stop_timeout}, false);
   return true;
 }
 
 bool Server::request_drain(const DrainOptions& options) noexcept {
   Life expected = Life::serving;
   if (!life_.compare_exchange_strong(expected, Life::draining)) return false;
-  drain(options);
+  follow(options, true);
   return true;
 }
 
 // The plan first: a loop that begins to stop follows it. One that has begun looks again; asking it to stop
 // once more changes nothing.
-void Server::drain(const DrainOptions& options) noexcept {
+void Server::follow(const DrainOptions& options, bool serves) noexcept {
   const kernel::Nanoseconds now = kernel_.now();
   const loop::DrainPlan plan{
       .told_by = now + base::to_nanoseconds(std::min(options.spread, options.deadline)),
-      .deadline = now + base::to_nanoseconds(options.deadline)};
+      .deadline = now + base::to_nanoseconds(options.deadline),
+      .serves = serves};
   for (const auto& loop : loops_) loop->plan_drain(plan);
   if (balancer_ != nullptr) {
     balancer_->request_stop();  // Which tells the loops when nothing more can come.

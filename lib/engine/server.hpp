@@ -83,7 +83,7 @@ class Server final : public Engine, public loop::Owner {
   void run_worker();
   [[nodiscard]] bool request_stop() noexcept;
   [[nodiscard]] bool request_drain(const DrainOptions& options) noexcept;
-  void drain(const DrainOptions& options) noexcept;
+  void follow(const DrainOptions& options, bool serves) noexcept;
   template <typename Event>
   bool guard(const char* name, Event&& event) noexcept;
 

@@ -104,8 +104,8 @@ class Kernel {
   virtual int open_socket(int family, int type, int protocol) noexcept = 0;
   /// bind(2).
   virtual int bind(int fd, const SocketName& name) noexcept = 0;
-  /// connect(2), which must not wait: of a socket made with SOCK_NONBLOCK. Connections that carry bytes are
-  /// made by a ring.
+  /// connect(2), which must not wait: of a socket made with SOCK_NONBLOCK, or of datagrams. Connections that
+  /// carry bytes are made by a ring.
   virtual int connect(int fd, const SocketName& name) noexcept = 0;
   /// listen(2).
   virtual int listen(int fd, int backlog) noexcept = 0;
@@ -152,7 +152,7 @@ class Kernel {
   /// Ends what `open_signals` did; called on the same thread.
   virtual void close_signals(int fd) noexcept = 0;
 
-  // -- memory, clock, threads, limits
+  // -- memory, clock, randomness, threads, limits
 
   /// Zeroed memory, page-aligned, a whole number of pages; nullptr when there is none.
   virtual void* map_memory(std::size_t size) noexcept = 0;
@@ -160,6 +160,8 @@ class Kernel {
   virtual void unmap_memory(void* memory, std::size_t size) noexcept = 0;
   /// CLOCK_MONOTONIC.
   virtual Nanoseconds now() noexcept = 0;
+  /// A number nobody can guess: getrandom(2). For seeds; it costs a system call.
+  virtual std::uint64_t random() noexcept = 0;
   /// Starts a thread with a name of at most 15 bytes, on one CPU if `cpu` >= 0. Signals it inherits stay as
   /// they are. May throw.
   virtual std::unique_ptr<Thread> start_thread(const std::string& name, int cpu, Task body) = 0;

@@ -45,6 +45,7 @@ class Linux : public Kernel {
   void* map_memory(std::size_t size) noexcept override;
   void unmap_memory(void* memory, std::size_t size) noexcept override;
   Nanoseconds now() noexcept override;
+  std::uint64_t random() noexcept override;
   std::unique_ptr<Thread> start_thread(const std::string& name, int cpu, Task body) override;
   std::vector<int> cpus() override;
   std::uint64_t memlock_limit() noexcept override;

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -75,6 +76,14 @@ Nanoseconds Linux::now() noexcept {
   timespec time{};
   ::clock_gettime(CLOCK_MONOTONIC, &time);
   return static_cast<Nanoseconds>(time.tv_sec) * 1'000'000'000 + static_cast<Nanoseconds>(time.tv_nsec);
+}
+
+std::uint64_t Linux::random() noexcept {
+  std::uint64_t number = 0;
+  // Only before the kernel has gathered entropy (never after boot) it would fail or be short; the clock is
+  // then the best there is.
+  if (::getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number)) number = now();
+  return number;
 }
 
 std::unique_ptr<Thread> Linux::start_thread(const std::string& name, int cpu, Task body) {

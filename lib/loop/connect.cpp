@@ -25,8 +25,9 @@ Connecting LoopRef::connect(std::string_view address, const ConnectOptions& opti
   net::Endpoint endpoint;
   if (const auto error = net::parse_endpoint(address, endpoint)) return Connecting{error};
   if (endpoint.transport == net::Endpoint::Transport::datagram) {
-    return Connecting{base::fail(Error::unsupported_protocol,
-                                 fmt::format("{}: a datagram socket is not connected", endpoint.text))};
+    return Connecting{
+        base::fail(Error::unsupported_protocol,
+                   fmt::format("{}: a datagram peer is opened as a session (open_session)", endpoint.text))};
   }
   std::vector<Address> targets;
   if (const auto error = net::resolve(mailbox_->kernel(), endpoint, targets)) return Connecting{error};

@@ -31,17 +31,19 @@ SocketRef Datagram::socket() const {
   return socket_.ref();
 }
 
-SocketRef::SocketRef(LoopRef loop, std::uint32_t index) noexcept : loop_{std::move(loop)}, index_{index} {}
+SocketRef::SocketRef(LoopRef loop, std::uint32_t slot, std::uint32_t generation) noexcept
+    : loop_{std::move(loop)}, slot_{slot}, generation_{generation} {}
 
 void SocketRef::send_to(Bytes bytes, const Address& to, Done done) const {
   if (bytes.size() > loop::DatagramSocket::datagram_size_most) {  // Before it is copied.
     if (done) done(std::make_error_code(std::errc::message_size));
     return;
   }
-  loop::Mail letter{[index = index_, to, copy = std::vector<std::byte>(bytes.begin(), bytes.end()),
+  loop::Mail letter{[slot = slot_, generation = generation_, to,
+                     copy = std::vector<std::byte>(bytes.begin(), bytes.end()),
                      done = std::move(done)](loop::Loop* loop, std::error_code refused) mutable {
     if (loop != nullptr) {
-      loop::DatagramSocket* socket = loop->datagrams().find(index);
+      loop::DatagramSocket* socket = loop->datagrams().find(slot, generation);
       refused = socket == nullptr ? make_error_code(Error::closed) : socket->queue(copy, to, std::move(done));
       if (!refused) return;  // It has taken `done`, and answers when the kernel has.
     }

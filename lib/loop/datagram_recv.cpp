@@ -2,6 +2,7 @@
 #include "lib/base/assert.hpp"
 #include "lib/base/error.hpp"
 #include "lib/loop/datagram_socket.hpp"
+#include "lib/loop/session.hpp"
 #include "lib/uring/prep.hpp"
 #include "lib/uring/received.hpp"
 
@@ -28,14 +29,17 @@ void DatagramSocket::on_recv(const uring::Completion& done, kernel::Nanoseconds 
   RINGWIRE_ASSERT(recv_armed_);
 
   // The end of a multishot and what it carries are two things: a datagram of no bytes ends it, and counts.
-  if (!done.has_more()) recv_armed_ = false;
+  if (!done.has_more()) {
+    recv_armed_ = false;
+    mark_due();
+  }
   if (done.has_buffer()) shared_.pool.take(done.bid());
   if (done.res > 0) {
     RINGWIRE_ASSERT(done.has_buffer());
     pause_.forget();
     if (draining_) return shared_.pool.give_back(done.bid());
     RINGWIRE_ASSERT(shared_.incoming.size() < shared_.pool.count());
-    shared_.incoming.push_back({index_, static_cast<std::uint32_t>(done.res), done.bid()});
+    shared_.incoming.push_back({slot_, static_cast<std::uint32_t>(done.res), done.bid()});
     return;
   }
   if (done.has_buffer()) shared_.pool.give_back(done.bid());
@@ -53,6 +57,7 @@ void DatagramSocket::on_recv(const uring::Completion& done, kernel::Nanoseconds 
       // The number is not this socket's any more, and may soon be another's: never again.
       if (draining_) return;
       broken_ = true;
+      if (session_ != nullptr) session_->end(base::to_error(done.res));
       shared_.log.error("receiving on {} stopped: {}; was the socket closed by other code?",
                         local_.to_string(), base::to_error(done.res).message());
       return;
@@ -60,6 +65,8 @@ void DatagramSocket::on_recv(const uring::Completion& done, kernel::Nanoseconds 
       // Whatever the reason is, it may hold: trying again at once would spin. The datagrams wait in the
       // socket, which, when it closes, does not try again.
       if (draining_) return;
+      // Of one peer it says that nobody is there, or that there is no way.
+      if (session_ != nullptr && done.res != -ENOMEM) return session_->end(base::to_error(done.res));
       pause_.begin(now);
       shared_.log.debug("receiving on {} paused for {} ms: {}", local_.to_string(),
                         (pause_.until() - now) / 1'000'000, base::to_error(done.res).message());

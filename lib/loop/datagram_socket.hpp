@@ -17,6 +17,7 @@
 #include "lib/base/log.hpp"
 #include "lib/base/slots.hpp"
 #include "lib/kernel/kernel.hpp"
+#include "lib/loop/datagram_train.hpp"
 #include "lib/loop/pause.hpp"
 #include "lib/uring/pool.hpp"
 #include "lib/uring/ring.hpp"
@@ -30,8 +31,12 @@
 
 namespace ringwire::loop {
 
+class PeerSession;
+
 /// Hook: waits to be sent, or to have its callback called.
 struct Queued;
+/// Hook: a socket that wants something armed, now or after its pause.
+struct DueSocket;
 
 /// A datagram on its way out. Stays where it is until the kernel gives it back.
 struct Outgoing : base::Link<Queued> {
@@ -44,7 +49,7 @@ struct Outgoing : base::Link<Queued> {
   /// Which socket it goes through.
   std::uint32_t socket;
   std::uint32_t size;
-  /// How often it was submitted.
+  /// How often the kernel had no room for it.
   std::uint32_t tries = 0;
   /// What became of it.
   std::error_code error;
@@ -52,6 +57,8 @@ struct Outgoing : base::Link<Queued> {
   kernel::SocketName name;
   iovec piece{};
   msghdr message{};
+  /// Those that leave with it, while they are lent.
+  std::unique_ptr<Train> train;
   Done done;
 };
 
@@ -62,6 +69,8 @@ struct Incoming {
   std::uint16_t bid;
 };
 
+class DatagramSocket;
+
 /// What all datagram sockets of one loop share. Owned by `Datagrams`, and outlives them.
 struct DatagramShared {
   const Options& options;
@@ -71,14 +80,18 @@ struct DatagramShared {
   base::SlotTable<Outgoing> outgoing;
   base::List<Outgoing, Queued> answered;  // Callbacks to be called.
   std::vector<Incoming> incoming;         // Room for every buffer of the pool.
+  base::List<DatagramSocket, DueSocket> due;
   DatagramCounts counts;
 };
 
-/// One bound socket, which it owns from now on. It never moves.
-class DatagramSocket {
+/// One socket, which it owns from now on: bound, or connected for one session. It never moves.
+class DatagramSocket : public base::Link<DueSocket> {
  public:
-  /// Datagrams the kernel is given at once.
+  /// Requests the kernel is given at once.
   static constexpr std::size_t in_flight_max = 256;
+  /// Datagrams for others that are passed over to make a train: who sends one to each of many peers pays for
+  /// no more.
+  static constexpr std::size_t reach = 16;
   /// What a waiting datagram counts beside its bytes.
   static constexpr std::size_t envelope_size = 256;
   /// Tries before a datagram for which the kernel has no memory fails.
@@ -86,8 +99,9 @@ class DatagramSocket {
   /// The longest there is (IPv6 without jumbograms).
   static constexpr std::size_t datagram_size_most = 65'535;
 
-  /// `index` tells the sockets of one loop apart.
-  DatagramSocket(int fd, const Address& local, std::uint32_t index, DatagramShared& shared) noexcept;
+  /// Marks itself due, to arm its receive. `is_connected`: the kernel knows its only peer.
+  DatagramSocket(std::uint32_t slot, std::uint32_t generation, int fd, const Address& local,
+                 bool is_connected, DatagramShared& shared) noexcept;
   DatagramSocket(const DatagramSocket&) = delete;
   DatagramSocket& operator=(const DatagramSocket&) = delete;
   ~DatagramSocket();
@@ -105,15 +119,17 @@ class DatagramSocket {
   // datagram_send.cpp
   /// Queues a copy of `bytes`; answers why not. `done` is taken only if it is queued.
   [[nodiscard]] std::error_code queue(Bytes bytes, const Address& to, Done&& done) noexcept;
+  /// The same; without a name, to the peer it is connected to.
+  [[nodiscard]] std::error_code queue(Bytes bytes, const kernel::SocketName& to, Done&& done) noexcept;
   /// Should a send be armed?
   [[nodiscard]] bool wants_send() const noexcept;
-  /// Lends the kernel the oldest datagram that waits.
+  /// Lends the kernel the oldest datagram that waits, with those that may leave in the same request.
   void arm_send(uring::Ring& ring) noexcept;
-  /// Takes it back.
+  /// Takes it back, and them.
   void on_send(Outgoing& datagram, const uring::Completion& done) noexcept;
 
   // datagram_close.cpp
-  /// Decides to close: nothing more is received, what is queued is sent.
+  /// Decides to close: nothing more is received, what is queued is sent. Any number of times.
   void begin_close() noexcept;
   /// Nobody of the loop's is left who might send: no more is taken, or a busy sender on another thread could
   /// keep it open. Any number of times.
@@ -135,31 +151,51 @@ class DatagramSocket {
   /// The ring is gone, or never was: closes the socket; what is queued is answered.
   void close_now(kernel::Kernel& kernel) noexcept;
 
+  /// Where it is in the table.
+  [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
   /// Where it is bound.
   [[nodiscard]] const Address& local_address() const noexcept { return local_; }
+  /// Its descriptor.
+  [[nodiscard]] int fd() const noexcept { return fd_; }
   /// A handle to it.
-  [[nodiscard]] SocketRef ref() const { return SocketRef{shared_.loop, index_}; }
+  [[nodiscard]] SocketRef ref() const { return SocketRef{shared_.loop, slot_, generation_}; }
+  /// Has it one peer only?
+  [[nodiscard]] bool is_connected() const noexcept { return connected_; }
+  /// The session it was connected for; nullptr when that has ended, or it has many peers.
+  [[nodiscard]] PeerSession* session() const noexcept { return session_; }
+  /// Several may leave in one request: so many (`Options::datagram_train_max`).
+  void allow_trains(std::size_t count) noexcept { train_max_ = count; }
+  /// Says which that is. The session learns from it that nobody is there.
+  void set_session(PeerSession* session) noexcept { session_ = session; }
 
  private:
-  [[nodiscard]] uring::Token token(uring::Op op) const noexcept { return {op, 0, index_}; }
+  [[nodiscard]] uring::Token token(uring::Op op) const noexcept { return {op, generation_, slot_}; }
+  void mark_due() noexcept;
   [[nodiscard]] std::error_code acquire(Bytes bytes, const kernel::SocketName& name, Done& done) noexcept;
+  [[nodiscard]] const msghdr& couple(Outgoing& first) noexcept;
+  [[nodiscard]] bool settle(Outgoing& datagram, int result, bool alone) noexcept;
   void answer(Outgoing& datagram, std::error_code error) noexcept;
 
   DatagramShared& shared_;
   Address local_;
+  PeerSession* session_ = nullptr;
   int fd_;
-  std::uint32_t index_;
+  std::uint32_t slot_;
+  std::uint32_t generation_;
+  bool connected_;
   bool recv_armed_ = false;
   bool cancel_armed_ = false;
   bool close_armed_ = false;
   bool draining_ = false;
   bool queueing_ended_ = false;
   bool given_up_ = false;
-  bool broken_ = false;                  // recvmsg(2) said that it will never work.
-  Pause pause_;                          // A receive failed for a reason that may still hold.
-  std::size_t in_flight_ = 0;            // Datagrams the kernel has.
-  std::size_t outbound_size_ = 0;        // Of those and of the waiting, envelopes included.
-  base::List<Outgoing, Queued> queued_;  // Those that wait.
+  bool broken_ = false;                            // recvmsg(2) said that it will never work.
+  Pause pause_;                                    // A receive failed for a reason that may still hold.
+  std::size_t train_max_ = 1;                      // Datagrams of one request.
+  std::size_t train_size_end_ = Train::size_most;  // Of datagrams as long as this no train is made any more.
+  std::size_t in_flight_ = 0;                      // Requests the kernel has.
+  std::size_t outbound_size_ = 0;                  // Of those and of the waiting, envelopes included.
+  base::List<Outgoing, Queued> queued_;            // Those that wait.
 };
 
 }  // namespace ringwire::loop

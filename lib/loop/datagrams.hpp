@@ -6,11 +6,11 @@
 #pragma once
 
 #include "lib/loop/datagram_socket.hpp"
+#include "lib/uring/features.hpp"
 #include "lib/uring/received.hpp"
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <system_error>
 
 namespace ringwire::loop {
@@ -26,8 +26,12 @@ class Datagrams {
 
   /// Takes over a bound socket. Before `open`.
   void add(int fd, const Address& local);
-  /// Lends the buffers, if there is a socket. Fails as `BufferPool::open`.
-  [[nodiscard]] std::error_code open(uring::Ring& ring);
+  /// Lends the buffers, if there is a socket, which may use those of `wanted` that it has. Fails as
+  /// `BufferPool::open`.
+  [[nodiscard]] std::error_code open(uring::Ring& ring, uring::Features wanted);
+  /// Opens a socket that is connected to `peer`; the first one lends the buffers. nullptr, and why.
+  [[nodiscard]] DatagramSocket* connect(uring::Ring& ring, const Address& peer,
+                                        std::error_code& error) noexcept;
   /// Closes what is open: the ring is gone. What is queued is answered, and waits in `take_answered`.
   void close(kernel::Kernel& kernel) noexcept;
 
@@ -46,10 +50,16 @@ class Datagrams {
   [[nodiscard]] uring::Received read(const Incoming& incoming) const noexcept;
   /// Its buffer goes home.
   void give_back(const Incoming& incoming) noexcept { pool_.give_back(incoming.bid); }
+  /// Counts a receive that brought any.
+  void count_receive() noexcept { ++shared_.counts.receives; }
   /// Counts one that the handler is told of.
   void count(const uring::Received& received) noexcept;
+  /// Counts one that the handler is not told of.
+  void count_dropped() noexcept { ++shared_.counts.dropped; }
   /// The next one whose callback is to be called, or nullptr; to be released.
   [[nodiscard]] Outgoing* take_answered() noexcept { return shared_.answered.pop_front(); }
+  /// What the sockets had that there were at `open`.
+  [[nodiscard]] uring::Features features() const noexcept { return features_; }
   /// Its callback has been called.
   void release(Outgoing& datagram) noexcept { shared_.outgoing.release(datagram.slot); }
 
@@ -58,14 +68,18 @@ class Datagrams {
   /// No connection is left that might send: takes no more.
   void end_queueing() noexcept;
   /// Does a socket still take what is to be sent?
-  [[nodiscard]] bool is_queueing() const noexcept;
+  [[nodiscard]] bool is_queueing() noexcept;
   /// Drops what is queued, so that they close now.
   void give_up() noexcept;
   /// Is every socket closed, with nothing lent?
-  [[nodiscard]] bool is_closed() const noexcept;
+  [[nodiscard]] bool is_closed() const noexcept { return sockets_.size() == 0; }
 
-  /// The socket of this index, or nullptr.
-  [[nodiscard]] DatagramSocket* find(std::uint32_t index) noexcept;
+  /// The socket in this slot, or nullptr.
+  [[nodiscard]] DatagramSocket* find(std::uint32_t slot) noexcept { return sockets_.at(slot); }
+  /// The one a handle names, or nullptr.
+  [[nodiscard]] DatagramSocket* find(std::uint32_t slot, std::uint32_t generation) noexcept {
+    return sockets_.find(slot, generation);
+  }
   /// Shows what has happened to other threads. The loop only.
   void publish_counts() noexcept;
   /// What was published. Any thread.
@@ -81,11 +95,23 @@ class Datagrams {
     std::atomic<std::uint64_t> truncated{0};
     std::atomic<std::uint64_t> sent{0};
     std::atomic<std::uint64_t> failed{0};
+    std::atomic<std::uint64_t> dropped{0};
+    std::atomic<std::uint64_t> sends{0};
+    std::atomic<std::uint64_t> receives{0};
   };
 
+  void release_closed(DatagramSocket& socket) noexcept;
+  [[nodiscard]] std::error_code open_pool(uring::Ring& ring) noexcept;
+  uring::Features try_features(DatagramSocket& socket) noexcept;
+
+  kernel::Kernel& kernel_;
   uring::BufferPool pool_;
+  bool pool_open_ = false;
+  bool joins_ = false;  // The buffers have room for joined datagrams.
+  uring::Features wanted_;
+  uring::Features features_;
   DatagramShared shared_;
-  std::deque<DatagramSocket> sockets_;
+  base::SlotTable<DatagramSocket> sockets_;  // Those that are not closed.
   Published published_;
 };
 

@@ -13,7 +13,7 @@ void Loop::flush() noexcept {
   queue_full_ = false;
   if (!entrance_.flush(ring_, shared_.now)) queue_full_ = true;
   // Not before: what a connection's last event has posted is read in the lap after it.
-  if (stopping_ && is_alone()) datagrams_.end_queueing();
+  if (!serving_ && is_alone() && sessions_.size() == 0) datagrams_.end_queueing();
   if (!datagrams_.flush(ring_, shared_.now)) queue_full_ = true;
   flush_dialing();
   // Two SQEs are the most a connection needs, and a linked pair must go out in one submit.

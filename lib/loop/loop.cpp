@@ -42,6 +42,7 @@ Loop::Loop(const Surroundings& surroundings, std::size_t index, bool has_balance
       dialing_{dialing_max},
       entrance_{with_, *mailbox_},
       datagrams_{with_.kernel, with_.options, with_.log, LoopRef{mailbox_}},
+      sessions_{with_.kernel, with_.options, LoopRef{mailbox_}, wheel_},
       has_balancer_{has_balancer} {
   mailbox_->timers().attach(wheel_);
 }
@@ -68,7 +69,7 @@ std::error_code Loop::open() {
   if (ring_.features().has(uring::Feature::recv_credit)) {
     shared_.recv_credit = std::max(recv_share, static_cast<std::uint32_t>(pools_.size_max()));
   }
-  if (const auto error = datagrams_.open(ring_)) return error;
+  if (const auto error = datagrams_.open(ring_, wanted)) return error;
   if (!ring_.features().has(uring::Feature::wake_ring)) {
     event_fd_ = with_.kernel.open_event();
     if (event_fd_ < 0) return base::fail(base::to_error(event_fd_), "eventfd");
@@ -114,12 +115,13 @@ void Loop::close() noexcept {
   publish_counts();
 }
 
-bool Loop::has_work() const noexcept {
+bool Loop::has_work() noexcept {
   return more_completions_ || queue_full_ || ring_.has_overflow() || mailbox_->has_mail() ||
          mailbox_->timers().has_news() || !shared_.due.empty() || !shared_.news.empty() || !gone_.empty() ||
-         stop_requested_.load(std::memory_order_relaxed) != stopping_ || datagrams_.is_due(shared_.now) ||
+         sessions_.has_ended() || stop_requested_.load(std::memory_order_relaxed) != stopping_ ||
+         datagrams_.is_due(shared_.now) ||
          // The last connection left: datagram sockets close next, then what the loop armed.
-         (stopping_ && is_alone() && datagrams_.is_queueing()) ||
+         (!serving_ && is_alone() && datagrams_.is_queueing()) ||
          (stopping_ && is_empty() && !cancel_all_armed_);
 }
 
@@ -163,6 +165,8 @@ void Loop::read_mail() noexcept {
     }
     letters_.clear();
   }
+  // Nobody is left who might send through them; what their end makes the handler send still leaves.
+  if (!serving_ && is_alone()) sessions_.end_all(Error::engine_stopped);
   react();
 }
 

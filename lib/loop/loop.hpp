@@ -24,6 +24,7 @@
 #include "lib/loop/entrance.hpp"
 #include "lib/loop/mailbox.hpp"
 #include "lib/loop/metrics.hpp"
+#include "lib/loop/sessions.hpp"
 #include "lib/loop/surroundings.hpp"
 #include "lib/loop/wheel.hpp"
 #include "lib/uring/recv_pools.hpp"
@@ -124,8 +125,12 @@ class Loop {
 
   /// Where to send connections, after `open`.
   [[nodiscard]] int ring_fd() const noexcept { return ring_.fd(); }
-  /// What the kernel offers, after `open`.
-  [[nodiscard]] uring::Features features() const noexcept { return ring_.features(); }
+  /// What the kernel offers to its ring and its datagram sockets, after `open`.
+  [[nodiscard]] uring::Features features() const noexcept {
+    uring::Features all = ring_.features();
+    all.add(datagrams_.features());
+    return all;
+  }
 
   // -- for letters, on the loop's thread
   /// The connection a handle names, or nullptr.
@@ -136,10 +141,14 @@ class Loop {
   void dial(Dial dial);
   /// Gives up the dial of this number, if it has not ended.
   void cancel_dial(std::uint64_t id) noexcept;
+  /// Opens a session with the first of these that a socket can be connected to; `done` is told how it ended.
+  void open_session(const std::vector<Address>& targets, SessionOpened done);
   /// Takes over a connected socket.
   void enroll(int fd, bool is_tcp, Connected done) noexcept;
   /// Its datagram sockets.
   [[nodiscard]] Datagrams& datagrams() noexcept { return datagrams_; }
+  /// Their sessions.
+  [[nodiscard]] Sessions& sessions() noexcept { return sessions_; }
   /// Tells handlers all news.
   void react() noexcept;
   /// Runs user code that is no event of a connection; what it throws is logged.
@@ -164,12 +173,20 @@ class Loop {
   void tell_traffic(Client& client) noexcept;
   void react_to_open(Client& client) noexcept;
   void react_to_end(Client& client) noexcept;
-  void react_to_datagrams() noexcept;
-  void answer_datagrams() noexcept;
   template <typename Event>
   void tell(Client& client, const char* name, Event&& event) noexcept;
   void obey(conn::Connection* connection, Action action) noexcept;
   void tell_connected(Connected& done, conn::Connection* connection, std::error_code error) noexcept;
+  // react_datagrams.cpp
+  void react_to_datagrams() noexcept;
+  void tell_incoming(const Incoming& incoming) noexcept;
+  void tell_datagram(DatagramSocket& socket, const uring::Received& received) noexcept;
+  [[nodiscard]] PeerSession* session_for(DatagramSocket& socket, const kernel::SocketName& peer) noexcept;
+  template <typename Event>
+  void tell(PeerSession& session, const char* name, Event&& event) noexcept;
+  void tell_session_open(PeerSession& session) noexcept;
+  void end_sessions() noexcept;
+  void answer_datagrams() noexcept;
   // flush.cpp
   void flush_connection(Client& client) noexcept;
   void flush_dialing() noexcept;
@@ -197,6 +214,7 @@ class Loop {
   // stop.cpp
   void begin_stop() noexcept;
   void follow_plan() noexcept;
+  void end_serving() noexcept;
   void tell_leaving() noexcept;
   void tell_leaving_to(Client& client) noexcept;
   void cut_off() noexcept;
@@ -205,7 +223,7 @@ class Loop {
   [[nodiscard]] bool is_alone() const noexcept;
   [[nodiscard]] bool is_empty() const noexcept;
 
-  [[nodiscard]] bool has_work() const noexcept;
+  [[nodiscard]] bool has_work() noexcept;
   [[nodiscard]] bool make_room(unsigned count) noexcept;
   void arm_event() noexcept;
   void arm_signal() noexcept;
@@ -232,6 +250,7 @@ class Loop {
   base::SlotTable<Dialing> dialing_;
   Entrance entrance_;
   Datagrams datagrams_;
+  Sessions sessions_;
   base::Queue<conn::Connection, conn::Due> gone_;  // Closed, to be released at the end of the lap.
   std::vector<Mail> letters_;
   Timer tick_timer_;
@@ -250,6 +269,7 @@ class Loop {
   bool more_completions_ = false;  // This lap's budget ended before the completions did.
   bool dial_due_ = false;
   bool stopping_ = false;
+  bool serving_ = true;  // Ticks and datagrams: until a stop, or the deadline of a drain.
   bool cancel_all_armed_ = false;
   SharedDrainPlan shared_plan_;
   DrainPlan plan_;                        // As we follow it.

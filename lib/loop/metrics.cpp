@@ -11,7 +11,7 @@
 
 namespace ringwire::loop {
 
-// 55 stores that nobody waits for: 30 ns, measured, against the system call that every lap makes.
+// 59 stores that nobody waits for: 30 ns, measured, against the system call that every lap makes.
 void PublishedMetrics::publish(const LoopMetrics& metrics) noexcept {
   const auto words = std::bit_cast<MetricWords>(metrics);
   for (std::size_t index = 0; index < words.size(); ++index) {
@@ -72,6 +72,7 @@ void Loop::count_lap() noexcept {
 void Loop::publish_counts() noexcept {
   LoopMetrics& metrics = shared_.metrics;
   metrics.connections = connections_.size();
+  metrics.sessions = sessions_.size();
   metrics.recv_buffers_free = pools_.of(false).free_count();
   metrics.accept_pauses = entrance_.pauses_count();
   metrics.enters = ring_.counts().enters;

@@ -1,5 +1,5 @@
 // From news to the handler. Events of connections, and how a connect ended, reach user code from this file
-// only.
+// only; those of datagrams from react_datagrams.cpp.
 //
 // Each event is told, and its Action obeyed, before the next. What the handler throws closes its connection,
 // nothing else.
@@ -7,7 +7,6 @@
 
 #include "lib/base/assert.hpp"
 #include "lib/loop/loop.hpp"
-#include "lib/net/address.hpp"
 
 namespace ringwire::loop {
 
@@ -62,27 +61,6 @@ void Loop::tell_traffic(Client& client) noexcept {
     before = client.inbound_size();
     tell(client, "on_traffic", [&] { return with_.handler.on_traffic(client); });
   } while (with_.options.redeliver && client.redelivers(before));
-}
-
-void Loop::react_to_datagrams() noexcept {
-  for (const Incoming& incoming : datagrams_.incoming()) {
-    const uring::Received received = datagrams_.read(incoming);
-    datagrams_.count(received);
-    Datagram datagram{*datagrams_.find(incoming.socket), received.payload, received.size,
-                      net::to_address(received.name)};
-    guard("on_datagram", [&] { obey(nullptr, with_.handler.on_datagram(datagram)); });
-    datagrams_.give_back(incoming);
-  }
-  datagrams_.incoming().clear();
-  answer_datagrams();
-}
-
-void Loop::answer_datagrams() noexcept {
-  datagrams_.publish_counts();  // Whoever is told by a callback finds it counted.
-  while (Outgoing* datagram = datagrams_.take_answered()) {
-    guard("a send callback", [&] { datagram->done(datagram->error); });
-    datagrams_.release(*datagram);
-  }
 }
 
 void Loop::react_to_open(Client& client) noexcept {

@@ -1,4 +1,5 @@
 // How a loop ends: say goodbye to each connection, cut off who stays too long, take back what is lent, leave.
+// Meanwhile a drain goes on with what has no connection to say goodbye to: ticks, and datagrams.
 //
 //   begin_stop          on_drain, one by one            cut_off            nothing lent
 //   serving ──▶ telling ────────────────────▶ waiting ──────────▶ empty ──────────────▶ ended
@@ -11,6 +12,7 @@
 #include "lib/uring/prep.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace ringwire::loop {
 
@@ -32,14 +34,13 @@ void Loop::begin_stop() noexcept {
   stopping_ = true;
   stop_requested_.store(true, std::memory_order_relaxed);
   if (shared_plan_.read() == DrainPlan{}) {
-    shared_plan_.shorten({shared_.now, shared_.now + base::to_nanoseconds(with_.options.stop_timeout)});
+    shared_plan_.shorten(
+        {shared_.now, shared_.now + base::to_nanoseconds(with_.options.stop_timeout), false});
   }
-  wheel_.cancel(tick_timer_);
   untold_ = connections_.size();
   next_told_at_ = shared_.now;
   entrance_.begin_close();
   let_waiting_in();
-  datagrams_.begin_close();
   dial_due_ = true;  // To be cancelled.
   follow_plan();
 }
@@ -50,7 +51,16 @@ void Loop::follow_plan() noexcept {
   plan_ = shared_plan_.read();
   wheel_.arm(stop_timer_, plan_.deadline);
   next_told_at_ = std::min(next_told_at_, plan_.told_by);
+  if (!plan_.serves) end_serving();
   tell_leaving();
+}
+
+// A drain that was hastened has done so before its deadline.
+void Loop::end_serving() noexcept {
+  RINGWIRE_ASSERT(stopping_);
+  if (!std::exchange(serving_, false)) return;
+  wheel_.cancel(tick_timer_);
+  datagrams_.begin_close();
 }
 
 // Those who were there when the stop began, in the order of their slots; who came later was told at once. If
@@ -82,6 +92,7 @@ void Loop::cut_off() noexcept {
   // A lap that comes late finds both times past: nobody is cut off before he is told.
   tell_leaving();
   react();
+  end_serving();
   connections_.for_each([](Client& client) { client.abandon(Error::engine_stopped); });
   // What waits to be sent has had its time; but for what a connection's end has made somebody send: the next
   // flush takes that, however late this lap comes.

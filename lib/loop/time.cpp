@@ -33,6 +33,8 @@ void Loop::on_timer(Timer& timer) noexcept {
       client.on_time(shared_.now);
       return move_timer(client);
     }
+    case TimerOf::session:
+      return sessions_.on_timer(static_cast<const SlotTimer&>(timer), shared_.now);
   }
 }
 

@@ -21,7 +21,7 @@
 namespace ringwire::loop {
 
 /// What a timer belongs to. The wheel does not look at it.
-enum class TimerOf : std::uint8_t { loop, connection, dial, task };
+enum class TimerOf : std::uint8_t { loop, connection, dial, session, task };
 
 /// Something that happens once, at a time. Must not be armed when it is destroyed. Every connection has one,
 /// so what names its owner is left to those who need it: a connection is its timer's derived class.

@@ -6,6 +6,8 @@
 #include "lib/net/socket.hpp"
 #include "lib/net/tuning.hpp"
 
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -87,6 +89,27 @@ std::error_code open_datagram_sockets(kernel::Kernel& kernel, const Endpoint& en
   if (result < 0) return failed(endpoint, result, fault);
   bound = found;
   return {};
+}
+
+int connect_datagram_socket(kernel::Kernel& kernel, const Address& peer, const Options& options,
+                            Address& local) noexcept {
+  const int fd = open_ip_socket(kernel, peer, SOCK_DGRAM, false);
+  if (fd < 0) return fd;
+  std::string_view fault;
+  kernel::SocketName name;
+  int result = tune_socket(kernel, fd, options, fault);
+  if (result >= 0) result = kernel.connect(fd, to_name(peer));
+  if (result >= 0) result = kernel.local_name(fd, name);
+  local = to_address(name);
+  return opened(kernel, fd, result);
+}
+
+bool may_segment(kernel::Kernel& kernel, int fd) noexcept {
+  return set_int_option(kernel, fd, SOL_UDP, UDP_SEGMENT, 0) >= 0;  // 0: only where a send says so.
+}
+
+bool join_received(kernel::Kernel& kernel, int fd) noexcept {
+  return set_int_option(kernel, fd, SOL_UDP, UDP_GRO, 1) >= 0;
 }
 
 kernel::SocketName name_for(Address::Family family, const Address& to) noexcept {

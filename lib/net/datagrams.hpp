@@ -32,6 +32,18 @@ namespace ringwire::net {
                                                     const Options& options, std::size_t count,
                                                     std::vector<int>& fds, Address& bound);
 
+/// A new socket, connected to `peer`: its descriptor, or -errno; `local` is where the kernel has bound it. Of
+/// the options those under "sockets" count.
+[[nodiscard]] int connect_datagram_socket(kernel::Kernel& kernel, const Address& peer, const Options& options,
+                                          Address& local) noexcept;
+
+/// May a send on it be several datagrams that the kernel cuts apart (UDP_SEGMENT, Linux 4.18)?
+[[nodiscard]] bool may_segment(kernel::Kernel& kernel, int fd) noexcept;
+
+/// Lets the kernel hand over datagrams of one length of one peer as one (UDP_GRO, Linux 5.0). False when it
+/// cannot.
+[[nodiscard]] bool join_received(kernel::Kernel& kernel, int fd) noexcept;
+
 /// The name of `to` for a socket bound to an address of `family`; an IPv4 address as IPv6 writes it where
 /// need be. With size 0 when `family` cannot write it. A socket for IPv6 only has a name for an IPv4 address,
 /// too; the kernel refuses it when it is sent to (ENETUNREACH).

@@ -91,6 +91,38 @@ std::uint16_t Peer::port() const noexcept {
   return peer_->port();
 }
 
+// ---- one who sends datagrams
+
+void DatagramPeer::send_to(std::uint16_t port, std::string_view bytes) {
+  RINGWIRE_REQUIRE(port != 0, "nobody has port 0");
+  RINGWIRE_REQUIRE(bytes.size() <= kernel::sim::DatagramNet::size_most, "a datagram of {} bytes",
+                   bytes.size());
+  if (!peer_->is_gone()) peer_->send(port, std::string{bytes});
+}
+void DatagramPeer::leave() noexcept {
+  peer_->leave();
+}
+std::size_t DatagramPeer::received_count() const noexcept {
+  return peer_->received().size();
+}
+const std::string& DatagramPeer::received(std::size_t index) const noexcept {
+  RINGWIRE_REQUIRE(index < received_count(), "datagram {} of {}", index, received_count());
+  return peer_->received()[index].bytes;
+}
+std::uint16_t DatagramPeer::sender(std::size_t index) const noexcept {
+  RINGWIRE_REQUIRE(index < received_count(), "datagram {} of {}", index, received_count());
+  return peer_->received()[index].from;
+}
+std::size_t DatagramPeer::unsent_count() const noexcept {
+  return peer_->outbox_count();
+}
+bool DatagramPeer::is_gone() const noexcept {
+  return peer_->is_gone();
+}
+std::uint16_t DatagramPeer::port() const noexcept {
+  return peer_->port();
+}
+
 // ---- the world
 
 struct World::State {
@@ -204,6 +236,10 @@ bool World::is_over() const noexcept {
 Peer World::connect(std::size_t address) {
   RINGWIRE_REQUIRE(address < engine().addresses().size(), "there is no address {}", address);
   return Peer{state_->simulation->connect(address)};
+}
+
+DatagramPeer World::add_datagram_peer() {
+  return DatagramPeer{state_->simulation->add_datagram_peer()};
 }
 
 void World::answer_on(std::uint16_t port) {

@@ -13,8 +13,8 @@
 namespace ringwire::uring {
 namespace {
 
-constexpr std::array<std::string_view, features_count> names{"defer_taskrun", "registered_ring", "no_iowait",
-                                                             "wake_ring", "recv_credit"};
+constexpr std::array<std::string_view, features_count> names{
+    "defer_taskrun", "registered_ring", "no_iowait", "wake_ring", "recv_credit", "udp_segment", "udp_gro"};
 
 std::optional<Feature> find_feature(std::string_view name) noexcept {
   for (std::size_t index = 0; index < names.size(); ++index) {

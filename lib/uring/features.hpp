@@ -1,7 +1,7 @@
-// Which optional kernel features a ring uses, and how to take them away.
+// Which optional kernel features a ring, or a datagram socket, uses, and how to take them away.
 //
-// Each is tried on the ring itself, never read off a version number. Names are what `Options::mask` and
-// RINGWIRE_MASK take.
+// Each is tried on the ring or the socket itself, never read off a version number. Names are what
+// `Options::mask` and RINGWIRE_MASK take.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +24,15 @@ enum class Feature : std::uint8_t {
   /// A multishot receive ends after so many bytes. Linux 6.17. Without: it brings what 33 buffers hold in one
   /// lap, and the loop's other connections wait longer for their turn.
   recv_credit,
+  /// Datagrams of one length to one peer leave in one send, which the kernel cuts. Linux 4.18; of sockets.
+  /// Without: a send for each.
+  udp_segment,
+  /// Datagrams of one length of one peer come in one receive. Linux 5.0; of sockets. Without: one for each.
+  udp_gro,
 };
 
 /// How many there are.
-inline constexpr std::size_t features_count = 5;
+inline constexpr std::size_t features_count = 7;
 
 /// A set of features. A value.
 class Features {
@@ -41,10 +46,26 @@ class Features {
     return set;
   }
 
+  /// Those that a datagram socket has; a ring knows nothing of them.
+  [[nodiscard]] static constexpr Features of_sockets() noexcept {
+    Features set;
+    set.bits_ = bit(Feature::udp_segment) | bit(Feature::udp_gro);
+    return set;
+  }
+
+  /// Those that a ring has.
+  [[nodiscard]] static constexpr Features of_rings() noexcept {
+    Features set = all();
+    set.remove(of_sockets());
+    return set;
+  }
+
   /// Is it in the set?
   [[nodiscard]] constexpr bool has(Feature feature) const noexcept { return (bits_ & bit(feature)) != 0; }
   /// Puts it in.
   constexpr void add(Feature feature) noexcept { bits_ |= bit(feature); }
+  /// Puts all of `other` in.
+  constexpr void add(Features other) noexcept { bits_ |= other.bits_; }
   /// Takes it out.
   constexpr void remove(Feature feature) noexcept { bits_ &= ~bit(feature); }
   /// Takes all of `mask` out.

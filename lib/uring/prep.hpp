@@ -68,8 +68,8 @@ inline void prep_recv_when_ready(io_uring_sqe& sqe, int fd, std::uint16_t bgid) 
 }
 
 /// recvmsg(2) again and again, each time into a buffer of `bgid`, laid out as received.hpp says. `message`
-/// only says how much room the sender's name has; it must stay until submitted. A datagram that is cut tells
-/// how long it was. One of no bytes ends the operation. Linux 6.0.
+/// only says how much room the sender's name and control messages have; it must stay until submitted. A
+/// datagram that is cut tells how long it was. One of no bytes ends the operation. Linux 6.0.
 inline void prep_recvmsg_multishot(io_uring_sqe& sqe, int fd, const msghdr& message,
                                    std::uint16_t bgid) noexcept {
   sqe.opcode = IORING_OP_RECVMSG;
@@ -101,7 +101,8 @@ inline void prep_sendmsg(io_uring_sqe& sqe, int fd, const msghdr& message) noexc
   sqe.msg_flags = MSG_WAITALL | MSG_NOSIGNAL;
 }
 
-/// sendmsg(2) of one datagram. `message` must stay until submitted, its bytes until it completes.
+/// sendmsg(2) of one datagram, or of several with UDP_SEGMENT. `message` must stay until submitted, its bytes
+/// and its control message until it completes.
 inline void prep_send_datagram(io_uring_sqe& sqe, int fd, const msghdr& message) noexcept {
   sqe.opcode = IORING_OP_SENDMSG;
   sqe.fd = fd;

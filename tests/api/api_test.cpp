@@ -52,7 +52,7 @@ TEST_CASE("ringwire.hpp brings in every public header but those of asio and the 
   const std::string umbrella = read(root / "include/ringwire/ringwire.hpp");
   for (const std::string& header : headers_compiled_alone()) {
     INFO(header);
-    const bool expected = header != "ringwire/ringwire.hpp" && header != "ringwire/sim.hpp" &&
+    const bool expected = header != "ringwire/ringwire.hpp" && !header.starts_with("ringwire/sim") &&
                           !header.starts_with("ringwire/asio");
     CHECK((umbrella.find("#include <" + header + ">") != std::string::npos) == expected);
   }

@@ -105,6 +105,7 @@ class ForwardingKernel final : public kernel::Kernel {
   void* map_memory(std::size_t size) noexcept override { return linux_.map_memory(size); }
   void unmap_memory(void* memory, std::size_t size) noexcept override { linux_.unmap_memory(memory, size); }
   kernel::Nanoseconds now() noexcept override { return linux_.now(); }
+  std::uint64_t random() noexcept override { return linux_.random(); }
   std::unique_ptr<kernel::Thread> start_thread(const std::string& name, int cpu, Task body) override {
     threads.emplace_back(name, cpu);
     if (failing_thread == static_cast<int>(threads.size()) - 1) {

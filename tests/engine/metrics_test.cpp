@@ -98,7 +98,7 @@ TEST_CASE("every line of the text is what the format says, for each number of lo
     for (std::size_t loop = 0; loop < loops; ++loop) metrics.loops.push_back(numbered(1000 * (loop + 1)));
     const Scrape scraped = scrape(to_prometheus(metrics));
     CHECK(scraped.faults == std::vector<std::string>{});
-    CHECK(scraped.types.size() == 26);
+    CHECK(scraped.types.size() == 30);
     for (const auto& [name, type] : scraped.types) {
       INFO(name);
       CHECK(name.starts_with("ringwire_"));
@@ -135,6 +135,7 @@ TEST_CASE("names say what is counted") {
   is(R"(recv_buffers_free{loop="1"})", second.recv_buffers_free);
   is(R"(mailbox_letters{loop="1"})", second.mailbox_letters);
   is(R"(timers{loop="1"})", second.timers);
+  is(R"(sessions{loop="1"})", second.sessions);
   is(R"(accepted_total{loop="1"})", second.accepted);
   is(R"(connected_total{loop="1"})", second.connected);
   is(R"(connects_failed_total{loop="1"})", second.connects_failed);
@@ -165,6 +166,9 @@ TEST_CASE("names say what is counted") {
   is(R"(datagrams_truncated_total{loop="1"})", second.datagrams.truncated);
   is(R"(datagrams_sent_total{loop="1"})", second.datagrams.sent);
   is(R"(datagrams_failed_total{loop="1"})", second.datagrams.failed);
+  is(R"(datagrams_dropped_total{loop="1"})", second.datagrams.dropped);
+  is(R"(datagrams_sends_total{loop="1"})", second.datagrams.sends);
+  is(R"(datagrams_receives_total{loop="1"})", second.datagrams.receives);
 }
 
 TEST_CASE("lap times are a histogram: bounds in seconds, counts cumulative, the last of them all") {

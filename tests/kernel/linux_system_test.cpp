@@ -164,6 +164,11 @@ TEST_CASE("a process that was narrowed to one CPU sees one") {
   CHECK(seen == std::vector<int>{only});
 }
 
+TEST_CASE("random numbers differ") {
+  Linux kernel;
+  CHECK(kernel.random() != kernel.random());  // One chance in 2^64 to fail.
+}
+
 TEST_CASE("the limits are the soft ones, and follow their changes") {
   Linux kernel;
   {

@@ -54,6 +54,74 @@ TEST_CASE("what is queued leaves before the socket closes", "[datagram]") {
   CHECK(at.notebook.events == Words{"last:sent"});
 }
 
+// A loop with ticks, two sockets and sessions, and no connection, that drains for 100 ms.
+struct DrainingSockets : DatagramFixture {
+  DrainingSockets() : DatagramFixture{wishes()}, began{kernel.time} {
+    loop.plan_drain({began, began + 100'000'000});
+    loop.request_stop();
+    lap();
+    notebook.events.clear();
+  }
+  static Options wishes() {
+    Options options = with_sessions();
+    options.ticker = true;
+    return options;
+  }
+  void pass(kernel::Nanoseconds duration) {
+    kernel.time += duration;
+    lap();
+  }
+
+  kernel::Nanoseconds began;
+};
+
+TEST_CASE("while a loop drains datagrams are told and sent, sessions open, and ticks come", "[datagram]") {
+  DrainingSockets at;
+  at.pass(20'000'000);
+  CHECK(at.notebook.events == Words{"tick"});
+  REQUIRE(at.arrive(7, "late"));
+  at.lap();
+  CHECK(at.notebook.events == Words{"tick", "session 7", "datagram:late"});
+  CHECK_FALSE(at.send("answer", 7));
+  at.lap();
+  CHECK(at.take_all(Op::datagram_send).size() == 1);
+  CHECK(at.take_all(Op::datagram_close).empty());
+}
+
+TEST_CASE("a loop that drains sleeps until something happens", "[datagram]") {
+  DrainingSockets at;
+  at.kernel.waits.clear();
+  at.lap();
+  CHECK(at.kernel.waits.size() == 2);
+}
+
+TEST_CASE("at the deadline of a drain sessions end, sockets close, and no tick comes any more",
+          "[datagram]") {
+  DrainingSockets at;
+  REQUIRE(at.arrive(7, "late"));
+  at.lap();
+  at.notebook.events.clear();
+  at.pass(101'000'000);
+  at.lap();
+  CHECK(at.take_all(Op::datagram_close).size() == 2);
+  CHECK(std::count(at.notebook.events.begin(), at.notebook.events.end(),
+                   "end 7:" + make_error_code(Error::engine_stopped).message()) == 1);
+  at.notebook.events.clear();
+  at.stop();
+  CHECK_FALSE(at.running);
+  CHECK(at.notebook.events.empty());
+}
+
+TEST_CASE("a stop ends at once what a drain goes on with", "[datagram]") {
+  DrainingSockets at;
+  at.loop.plan_drain({at.kernel.time, at.kernel.time + 1'000'000'000, false});
+  at.lap();
+  REQUIRE(at.arrive(7, "too late"));
+  at.pass(20'000'000);
+  CHECK(at.notebook.events.empty());
+  CHECK(at.take_all(Op::datagram_close).size() == 2);
+}
+
 TEST_CASE("another thread that sends without end does not hold up the stop", "[datagram]") {
   std::vector<std::error_code> answers;
   DatagramFixture at;

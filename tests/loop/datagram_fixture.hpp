@@ -6,6 +6,10 @@
 #include "tests/loop/fixture.hpp"
 #include "tests/support/catch.hpp"
 
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -31,12 +35,29 @@ class DatagramFixture : public ScriptedLoop {
     open();
     recv = kernel.take(uring::Op::datagram_recv);
   }
+  /// The receive of the second socket; takes it from the requests that were submitted.
+  void take_second() { second = kernel.take(uring::Op::datagram_recv); }
 
-  /// Two buffers for datagrams of eight bytes.
+  /// The same with sessions.
+  static Options with_sessions() {
+    Options options = small();
+    options.datagram_sessions = true;
+    return options;
+  }
+  /// Two buffers for datagrams of eight bytes, each of which comes and leaves by itself.
   static Options small() {
     Options options;
     options.datagram_buffers_count = 2;
     options.datagram_size_max = 8;
+    options.datagram_train_max = 1;
+    options.datagram_gro = false;
+    return options;
+  }
+  /// The same, but what is of one size and for one peer leaves together, and may come so.
+  static Options with_trains() {
+    Options options = small();
+    options.datagram_train_max = loop::Train::count_most;
+    options.datagram_gro = true;
     return options;
   }
 
@@ -51,6 +72,30 @@ class DatagramFixture : public ScriptedLoop {
     std::memcpy(content.data() + sizeof head, &name.storage, name.size);
     content += bytes.substr(0, options.datagram_size_max);
     return kernel.receive(*recv, content, more);
+  }
+  /// Datagrams of this port arrive as one that is to be parted into pieces so long.
+  bool arrive_joined(std::uint16_t port, std::string_view bytes, int segment_size) {
+    const kernel::SocketName name = net::to_name(local(port));
+    io_uring_recvmsg_out head{};
+    head.namelen = name.size;
+    head.controllen = CMSG_SPACE(sizeof segment_size);
+    head.payloadlen = static_cast<std::uint32_t>(bytes.size());
+    const cmsghdr note{CMSG_LEN(sizeof segment_size), SOL_UDP, UDP_GRO};
+    std::string content(uring::received_head_size, '\0');
+    std::memcpy(content.data(), &head, sizeof head);
+    std::memcpy(content.data() + sizeof head, &name.storage, name.size);
+    char* const control = content.data() + sizeof head + uring::received_name_size;
+    std::memcpy(control, &note, sizeof note);
+    std::memcpy(control + CMSG_LEN(0), &segment_size, sizeof segment_size);
+    content += bytes;
+    return kernel.receive(*recv, content);
+  }
+  /// The same at another socket, and a lap.
+  void arrive_at(std::uint16_t port, std::uint16_t peer, std::string_view bytes) {
+    const std::optional<Request> first = std::exchange(recv, port == 1000 ? recv : second);
+    arrive(peer, bytes);
+    recv = first;
+    lap();
   }
   /// The requests of this kind that were submitted.
   std::vector<Request> take_all(uring::Op op) {
@@ -68,6 +113,7 @@ class DatagramFixture : public ScriptedLoop {
   }
 
   std::optional<Request> recv;
+  std::optional<Request> second;
 };
 
 }  // namespace ringwire::test

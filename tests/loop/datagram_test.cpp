@@ -62,7 +62,7 @@ TEST_CASE("a handle is answered why nothing was queued", "[datagram]") {
   std::vector<std::error_code> answers;
   const auto note = [&](std::error_code error) { answers.push_back(error); };
   at.socket().ref().send_to("nobody", Address{}, note);
-  SocketRef{at.loop.ref(), 9}.send_to("no such socket", local(5), note);
+  SocketRef{at.loop.ref(), 9, 1}.send_to("no such socket", local(5), note);
   SocketRef{}.send_to("no loop", local(5), note);
   at.socket().ref().send_to("nobody asks", Address{});
   at.lap();

@@ -26,6 +26,31 @@ TEST_CASE("buffers hold what comes before a datagram, and the longest one", "[da
   CHECK(at.kernel.buffer_size(1) == uring::received_head_size + at.options.datagram_size_max);
 }
 
+TEST_CASE("where the kernel joins datagrams each buffer holds the longest it may hand over", "[datagram]") {
+  const DatagramFixture at{DatagramFixture::with_trains()};
+  CHECK(at.kernel.buffer_size(1) == uring::received_head_size + uring::joined_size_most);
+  CHECK(at.loop.features().has(uring::Feature::udp_gro));
+
+  Options masked = DatagramFixture::with_trains();
+  masked.mask = "udp_gro";
+  const DatagramFixture without{masked};
+  CHECK(without.kernel.buffer_size(1) == uring::received_head_size + masked.datagram_size_max);
+  CHECK_FALSE(without.loop.features().has(uring::Feature::udp_gro));
+}
+
+TEST_CASE("joined datagrams are told one by one, cut to the limit, and counted so", "[datagram]") {
+  DatagramFixture at{DatagramFixture::with_trains()};
+  REQUIRE(at.arrive_joined(7, "abcdefghij", 4));
+  REQUIRE(at.arrive_joined(7, "a long onea second", 10));
+  at.lap();
+  CHECK(at.notebook.events == Words{"datagram:abcd", "datagram:efgh", "datagram:ij",
+                                    "datagram:a long o of 10", "datagram:a second"});
+  CHECK(at.loop.datagram_counts().received == 5);
+  CHECK(at.loop.datagram_counts().receives == 2);
+  CHECK(at.loop.datagram_counts().truncated == 1);
+  CHECK(at.kernel.free_buffers(1) == 2);
+}
+
 TEST_CASE("a kernel without memory for the buffers is an error of the start", "[datagram]") {
   ScriptKernel kernel;
   Notebook notebook;

@@ -24,6 +24,8 @@ class Notebook : public Handler {
   std::function<Action(Conn&)> open, traffic, eof, writable, drain;
   std::function<Action(Conn&, std::error_code)> close;
   std::function<Action(Datagram&)> datagram;
+  std::function<Action(Session&)> session_open;
+  std::function<Action(Session&, std::error_code)> session_close;
   std::function<Tick()> ticks;
 
   Action on_open(Conn& conn) override { return note("open", open, conn); }
@@ -47,6 +49,15 @@ class Notebook : public Handler {
     events.push_back("datagram:" + std::string{to_text(came.bytes())} +
                      (came.is_truncated() ? " of " + std::to_string(came.size()) : ""));
     return datagram ? datagram(came) : Action::none;
+  }
+  Action on_session_open(Session& session) override {
+    events.emplace_back("session " + std::to_string(session.remote_address().port));
+    return session_open ? session_open(session) : Action::none;
+  }
+  Action on_session_close(Session& session, std::error_code reason) override {
+    events.emplace_back("end " + std::to_string(session.remote_address().port) +
+                        (reason ? ":" + reason.message() : ""));
+    return session_close ? session_close(session, reason) : Action::none;
   }
   Tick on_tick() override {
     events.emplace_back("tick");

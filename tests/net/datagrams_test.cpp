@@ -44,6 +44,43 @@ kernel::SocketName fake_name(std::uint16_t port) {
   return to_name(address);
 }
 
+TEST_CASE("a socket is connected to its peer, from a port of its own") {
+  const Sockets peer{"udp4://127.0.0.1:0", 1};
+  REQUIRE_FALSE(peer.error);
+  kernel::Linux kernel;
+  Address local;
+  const int fd = connect_datagram_socket(kernel, peer.bound, {}, local);
+  REQUIRE(fd >= 0);
+  CHECK(local.port != 0);
+  CHECK(local.ip == peer.bound.ip);
+  kernel::SocketName name;
+  CHECK(kernel.peer_name(fd, name) == 0);
+  CHECK(to_address(name) == peer.bound);
+  kernel.close(fd);
+}
+
+TEST_CASE("whatever fails, no connected socket stays open") {
+  for (const char* step : {"socket", "option", "connect", "local_name"}) {
+    FakeKernel kernel;
+    kernel.faults[step] = -ENOBUFS;
+    Options options;
+    options.socket_recv_buffer_size = 4096;
+    Address local;
+    CHECK(connect_datagram_socket(kernel, to_address(fake_name(5)), options, local) == -ENOBUFS);
+    CHECK(kernel.open.empty());
+  }
+}
+
+TEST_CASE("a real socket may cut and join datagrams, and no socket may not") {
+  const Sockets at{"udp4://127.0.0.1:0", 1};
+  REQUIRE_FALSE(at.error);
+  kernel::Linux kernel;
+  CHECK(may_segment(kernel, at.fds[0]));
+  CHECK(join_received(kernel, at.fds[0]));
+  CHECK_FALSE(may_segment(kernel, -1));
+  CHECK_FALSE(join_received(kernel, -1));
+}
+
 TEST_CASE("each loop gets a socket, all on the port the kernel chose") {
   const Sockets opened{"udp4://127.0.0.1:0", 3};
   REQUIRE_FALSE(opened.error);

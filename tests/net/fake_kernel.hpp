@@ -141,6 +141,7 @@ class FakeKernel final : public kernel::Kernel {
   void* map_memory(std::size_t) noexcept override { std::abort(); }
   void unmap_memory(void*, std::size_t) noexcept override { std::abort(); }
   kernel::Nanoseconds now() noexcept override { std::abort(); }
+  std::uint64_t random() noexcept override { std::abort(); }
   std::unique_ptr<kernel::Thread> start_thread(const std::string&, int, Task) override { std::abort(); }
   std::vector<int> cpus() override { std::abort(); }
   std::uint64_t memlock_limit() noexcept override { std::abort(); }

@@ -229,7 +229,7 @@ TEST_CASE("a connection tells a datagram peer of its end while the engine stops"
   CHECK(watcher.receive() == "it has left");
 }
 
-TEST_CASE("a datagram socket is not connected to") {
+TEST_CASE("a udp address is no connection's") {
   RecordingHandler handler;
   const TestServer server{handler, quiet(), one_udp_address};
   REQUIRE(server.addresses().size() == 1);

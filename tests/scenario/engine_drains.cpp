@@ -4,6 +4,7 @@
 // Leaves to others: stopping at once (engine_stops.cpp), a signal in between (signals_arrive.cpp).
 #include "tests/support/catch.hpp"
 #include "tests/support/client.hpp"
+#include "tests/support/datagram_client.hpp"
 #include "tests/support/server.hpp"
 
 #include <algorithm>
@@ -127,6 +128,48 @@ TEST_CASE("who is still there at the deadline of a drain is reset, and counted")
     const Record record = handler.record();
     CHECK(std::count(record.reasons.begin(), record.reasons.end(), Error::engine_stopped) == 5);
   }
+}
+
+TEST_CASE("a drain serves datagrams and goes on with its ticks until a stop", "[features]") {
+  for (std::size_t loops = 1; loops <= 2; ++loops) {
+    RecordingHandler handler;
+    handler.traffic = echo;
+    handler.datagram = echo_datagram;
+    handler.tick = [] { return Tick{milliseconds{5}}; };
+    Options options = drain_options(loops);
+    options.ticker = true;
+    TestServer server{handler, options, {"tcp4://127.0.0.1:0", "udp4://127.0.0.1:0"}};
+    REQUIRE(server.addresses().size() == 2);
+    Client client{server.addresses()[0]};
+    const DatagramClient peer{server.addresses()[1]};
+    CHECK(peer.exchange("before") == "before");
+
+    CHECK_FALSE(server.engine().drain({.deadline = std::chrono::hours{1}}));
+    CHECK(client.expect_eof());
+    client.close();
+    REQUIRE(handler.wait([](const Record& record) { return record.drains == 1; }));
+    CHECK(peer.exchange("during") == "during");
+    const std::size_t ticks = handler.record().ticks;
+    CHECK(handler.wait([&](const Record& record) { return record.ticks > ticks + 3; }));
+    const DatagramClient newcomer{server.addresses()[1]};
+    CHECK(newcomer.exchange("new") == "new");
+
+    CHECK_FALSE(server.engine().stop());
+    CHECK_FALSE(server.join());
+  }
+}
+
+TEST_CASE("a drain of an engine with a udp address lasts until its deadline") {
+  RecordingHandler handler;
+  handler.datagram = echo_datagram;
+  TestServer server{handler, drain_options(1), one_udp_address};
+  REQUIRE(server.addresses().size() == 1);
+  const DatagramClient peer{server.address()};
+  CHECK(peer.exchange("hello") == "hello");
+  const auto began = Clock::now();
+  CHECK_FALSE(server.engine().drain({.deadline = milliseconds{200}}));
+  CHECK_FALSE(server.join());
+  CHECK(Clock::now() - began >= milliseconds{200});
 }
 
 TEST_CASE("a drain that spreads for longer than it lasts tells everybody before its deadline") {

@@ -174,6 +174,22 @@ TEST_CASE("the client example connects, sends, prints what comes, and ends with 
   CHECK(alone.wait() == 1);
 }
 
+TEST_CASE("the sessions example tells everybody what anybody says, until he says goodbye") {
+  Example example{{RINGWIRE_EXAMPLE_SESSIONS, "0"}};
+  const DatagramClient first{example.address()};
+  CHECK(first.exchange("hi\n") == "guest 1 comes in\n");
+  CHECK(first.receive() == "guest 1: hi\n");
+  const DatagramClient second{example.address()};
+  CHECK(second.exchange("hello\n") == "guest 2 comes in\n");
+  for (const DatagramClient* client : {&first, &second}) {
+    if (client == &first) CHECK(client->receive() == "guest 2 comes in\n");
+    CHECK(client->receive() == "guest 2: hello\n");
+  }
+  CHECK(second.exchange("bye\n") == "guest 2 leaves\n");
+  CHECK(first.receive() == "guest 2 leaves\n");
+  CHECK(example.ends_well());
+}
+
 TEST_CASE("the timers example shows the silent the door, and tells the others the time") {
   Example example{{RINGWIRE_EXAMPLE_TIMERS, "0", "100"}};
   Client silent{example.address()};

@@ -150,12 +150,13 @@ Action DatagramCrowd::on_datagram(Datagram& datagram, bool stopping) {
   }
   note_arrival(datagram.remote_address().port, datagram.local_address().port, to_text(datagram.bytes()),
                datagram.size());
+  check_session(datagram.session());
   if (!stopping) check_loop(datagram);  // Loops do not close their sockets at the same moment.
   const std::uint32_t answers = choices_.draw(4);
   for (std::uint32_t count = 0; count < std::min(answers, 2U); ++count) answer(datagram);
   if (choices_.chance(plan_.close_rate)) {
     if (choices_.draw(2) == 0) throw std::runtime_error("a whim");
-    return Action::close;  // Which means nothing.
+    return Action::close;  // Which means nothing, unless there is a session.
   }
   return Action::none;
 }
@@ -219,6 +220,7 @@ void DatagramCrowd::check_quiet(bool stopping) {
 
 void DatagramCrowd::check_end() {
   check_peers();
+  if (!sessions_.empty()) violate(fmt::format("{} sessions were never closed", sessions_.size()));
   if (promised_ != kept_) violate(fmt::format("{} send callbacks of {} were called", kept_, promised_));
   const DatagramCounts counts = engine_->datagrams();
   if (counts.received != told_ || counts.truncated != cut_) {

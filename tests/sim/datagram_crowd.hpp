@@ -4,8 +4,9 @@
 // The network may lose datagrams, double them and mix up their order; everything else is a rule, with a name
 // in its message when it is broken: what arrives was sent, by whom it says and to whom it came, whole or
 // flagged as cut · not more often than the network had it · a peer's come on one loop · each done once, and
-// what was answered with an error never arrives · nothing waits in a socket while everything sleeps · the
-// engine's counts are ours.
+// what was answered with an error never arrives · nothing waits in a socket while everything sleeps · a
+// session is opened before its datagrams come, and closed once, not before its time · the engine's counts are
+// ours.
 #pragma once
 
 #include <ringwire/ringwire.hpp>
@@ -19,6 +20,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace ringwire::test {
@@ -38,6 +40,9 @@ class DatagramCrowd {
   void act();
   /// The event. `stopping`: somebody has told the engine to.
   Action on_datagram(Datagram& datagram, bool stopping);
+  /// A session begins, or ends.
+  Action on_session_open(Session& session);
+  Action on_session_close(Session& session, std::error_code reason);
   /// Looks at what peers have got.
   void check_peers();
   /// Nothing moves, and nothing can but time.
@@ -67,6 +72,8 @@ class DatagramCrowd {
   void check_loop(Datagram& datagram);
   void answer(Datagram& datagram);
   void send_from_outside();
+  void check_session(Session* session);
+  [[nodiscard]] Action whim(Session& session);
   void violate(const std::string& what);
 
   kernel::sim::Choices& choices_;
@@ -76,6 +83,7 @@ class DatagramCrowd {
   std::vector<std::uint16_t> ports_;  // The engine's.
   std::vector<SocketRef> sockets_;    // On each loop, for each port.
   std::vector<std::uint16_t> socket_ports_;
+  std::vector<const Session*> sessions_;  // Those that are open.
   std::deque<Sent> sent_;
   std::map<std::pair<std::uint16_t, std::uint16_t>, LoopRef> homes_;  // Peer and port: the loop they come on.
   std::string violation_;

@@ -131,6 +131,7 @@ class PausingKernel final : public kernel::Kernel {
     const Counting pause{false};
     return kernel_.unmap_memory(memory, size);
   }
+  std::uint64_t random() noexcept override { return kernel_.random(); }
   kernel::Nanoseconds now() noexcept override {
     const Counting pause{false};
     return kernel_.now();

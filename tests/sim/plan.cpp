@@ -125,6 +125,13 @@ void draw_datagrams(Choices& choices, Plan& plan, bool wanted) {
   if (!wanted && answer > 1) return;
   plan.datagram_addresses = {"udp4://:9100"};
   if (answer % 2 == 1) plan.datagram_addresses.push_back("udp4://:0");
+  options.datagram_train_max = pick(choices, std::array<std::size_t, 3>{64, 1, 3});
+  options.datagram_gro = choices.draw(3) != 1;
+  options.datagram_sessions = choices.draw(2) == 1;
+  options.sessions_max = pick(choices, std::array<std::size_t, 3>{100, 1, 3});
+  options.session_timeout =
+      pick(choices, std::array{std::chrono::milliseconds{50}, std::chrono::milliseconds{0},
+                               std::chrono::milliseconds{1000}});
 }
 
 void bend(Plan& plan, Scenario scenario) {

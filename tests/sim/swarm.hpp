@@ -56,6 +56,10 @@ class Swarm : public Handler, private BalancingPolicy {
   Action on_open(Conn& conn) override;
   Action on_traffic(Conn& conn) override;
   Action on_datagram(Datagram& datagram) override;
+  Action on_session_open(Session& session) override { return crowd_.on_session_open(session); }
+  Action on_session_close(Session& session, std::error_code reason) override {
+    return crowd_.on_session_close(session, reason);
+  }
   Action on_eof(Conn& conn) override;
   Action on_writable(Conn& conn) override;
   Action on_drain(Conn& conn) override;

@@ -5,6 +5,7 @@
 #include "tests/support/wait.hpp"
 
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -64,6 +65,13 @@ bool DatagramClient::send(std::string_view bytes) const {
   const Name name{server_};
   return ::sendto(fd_, bytes.data(), bytes.size(), 0, name.get(), name.size) ==
          static_cast<ssize_t>(bytes.size());
+}
+
+bool DatagramClient::send_train(std::string_view bytes, int size) const {
+  if (::setsockopt(fd_, SOL_UDP, UDP_SEGMENT, &size, sizeof size) != 0) return false;
+  const bool sent = send(bytes);
+  size = 0;
+  return ::setsockopt(fd_, SOL_UDP, UDP_SEGMENT, &size, sizeof size) == 0 && sent;
 }
 
 bool DatagramClient::wait(std::chrono::milliseconds time) const {

@@ -31,6 +31,8 @@ class DatagramClient {
   [[nodiscard]] bool ok() const noexcept { return fd_ >= 0; }
   /// Sends one datagram, or answers false.
   bool send(std::string_view bytes) const;
+  /// Sends several in one call, each so long but the last, or answers false.
+  [[nodiscard]] bool send_train(std::string_view bytes, int size) const;
   /// Receives one; "nothing came" after the deadline.
   [[nodiscard]] std::string receive() const;
   /// Sends one and receives one.

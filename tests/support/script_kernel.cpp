@@ -261,8 +261,14 @@ int ScriptKernel::set_option(int fd, int, int name, const void*, socklen_t) noex
 int ScriptKernel::get_option(int, int, int, void*, socklen_t&) noexcept {
   return -ENOTSUP;
 }
-int ScriptKernel::local_name(int, kernel::SocketName&) noexcept {
-  return -ENOTCONN;
+int ScriptKernel::connect(int, const kernel::SocketName& name) noexcept {
+  connected.push_back(name);
+  return next_result(connect_results);
+}
+int ScriptKernel::local_name(int, kernel::SocketName& name) noexcept {
+  if (own_name.size == 0) return -ENOTCONN;
+  name = own_name;
+  return 0;
 }
 int ScriptKernel::peer_name(int, kernel::SocketName&) noexcept {
   return -ENOTCONN;

@@ -55,11 +55,17 @@ class ScriptKernel final : public kernel::Kernel {
 
   /// Requests not yet taken by `take`, oldest first.
   std::deque<Request> submitted;
-  /// Results for the next calls of `open_ring`, `open_socket`, `register_ring`, `enter`; empty = success.
+  /// Results for the next calls of `open_ring`, `open_socket`, `connect`, `register_ring`, `enter`; empty =
+  /// success.
   std::deque<int> open_ring_results;
   std::deque<int> open_socket_results;
+  std::deque<int> connect_results;
   std::deque<int> register_results;
   std::deque<int> enter_results;
+  /// Where sockets were connected to without a ring.
+  std::vector<kernel::SocketName> connected;
+  /// What local_name answers; without a size ENOTCONN.
+  kernel::SocketName own_name;
   /// Asked about each request when it is submitted: true = it is answered, or will be; else it waits in
   /// `submitted`.
   std::function<bool(const Request&)> at_once;
@@ -136,7 +142,7 @@ class ScriptKernel final : public kernel::Kernel {
   int forbid_new_rings() noexcept override { return forbid_result; }
   int open_socket(int family, int type, int protocol) noexcept override;
   int bind(int fd, const kernel::SocketName& name) noexcept override;
-  int connect(int, const kernel::SocketName&) noexcept override { return -ECONNREFUSED; }
+  int connect(int fd, const kernel::SocketName& name) noexcept override;
   int accept(int fd) noexcept override;
   int identify_file(const char*, kernel::FileIdentity&) noexcept override { return -ENOENT; }
   int remove_file(const char*) noexcept override { return -ENOENT; }
@@ -157,6 +163,7 @@ class ScriptKernel final : public kernel::Kernel {
   void* map_memory(std::size_t size) noexcept override;
   void unmap_memory(void* memory, std::size_t size) noexcept override;
   kernel::Nanoseconds now() noexcept override { return time; }
+  std::uint64_t random() noexcept override { return 4; }
   std::unique_ptr<kernel::Thread> start_thread(const std::string& name, int cpu, Task body) override;
   std::vector<int> cpus() override { return {0, 1}; }
   std::uint64_t memlock_limit() noexcept override { return 64 * 1024; }

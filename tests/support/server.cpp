@@ -70,6 +70,20 @@ Action RecordingHandler::on_datagram(Datagram& came) {
   return datagram ? datagram(came) : Handler::on_datagram(came);
 }
 
+Action RecordingHandler::on_session_open(Session& session) {
+  const Counted counted{*this, &Record::sessions_opened, "session"};
+  return session_open ? session_open(session) : Handler::on_session_open(session);
+}
+
+Action RecordingHandler::on_session_close(Session& session, std::error_code reason) {
+  const Counted counted{*this, &Record::sessions_closed, "session end"};
+  {
+    const std::lock_guard lock{mutex_};
+    record_.reasons.push_back(reason);
+  }
+  return session_close ? session_close(session, reason) : Handler::on_session_close(session, reason);
+}
+
 Action RecordingHandler::on_eof(Conn& conn) {
   const Counted counted{*this, &Record::eofs, "eof"};
   return eof ? eof(conn) : Handler::on_eof(conn);

@@ -28,6 +28,8 @@ struct Record {
   std::size_t opened = 0;
   std::size_t traffics = 0;
   std::size_t datagrams = 0;
+  std::size_t sessions_opened = 0;
+  std::size_t sessions_closed = 0;
   std::size_t eofs = 0;
   std::size_t writables = 0;
   std::size_t drains = 0;
@@ -36,7 +38,7 @@ struct Record {
   std::size_t shutdowns = 0;
   /// The events by name, in order: "open", "traffic", "eof", "close", and what `note` added.
   std::vector<std::string> events;
-  /// The reason of each on_close.
+  /// The reason of each on_close and on_session_close.
   std::vector<std::error_code> reasons;
   /// A handle to each opened connection.
   std::vector<ConnRef> refs;
@@ -55,6 +57,8 @@ class RecordingHandler : public Handler {
   std::function<Action(Conn&)> open;
   std::function<Action(Conn&)> traffic;
   std::function<Action(Datagram&)> datagram;
+  std::function<Action(Session&)> session_open;
+  std::function<Action(Session&, std::error_code)> session_close;
   std::function<Action(Conn&)> eof;
   std::function<Action(Conn&)> writable;
   std::function<Action(Conn&)> drain;
@@ -66,6 +70,8 @@ class RecordingHandler : public Handler {
   Action on_open(Conn& conn) override;
   Action on_traffic(Conn& conn) override;
   Action on_datagram(Datagram& datagram) override;
+  Action on_session_open(Session& session) override;
+  Action on_session_close(Session& session, std::error_code reason) override;
   Action on_eof(Conn& conn) override;
   Action on_writable(Conn& conn) override;
   Action on_drain(Conn& conn) override;

@@ -62,8 +62,8 @@ TEST_CASE("an unknown name is an invalid option whose explanation lists the know
   CHECK(error == Error::invalid_option);
   const std::string text = explain(error);
   CHECK_THAT(text, contains("'wake_rong'"));
-  for (const char* name :
-       {"all", "defer_taskrun", "registered_ring", "no_iowait", "wake_ring", "recv_credit"}) {
+  for (const char* name : {"all", "defer_taskrun", "registered_ring", "no_iowait", "wake_ring", "recv_credit",
+                           "udp_segment", "udp_gro"}) {
     CHECK_THAT(text, contains(name));
   }
 }
@@ -76,10 +76,18 @@ TEST_CASE("names are not found by their beginnings, nor in capitals") {
   CHECK(mask == Features{});
 }
 
+TEST_CASE("each feature is of rings or of sockets") {
+  Features both = Features::of_rings();
+  CHECK_FALSE(both.has(Feature::udp_segment));
+  CHECK_FALSE(both.has(Feature::udp_gro));
+  both.add(Features::of_sockets());
+  CHECK(both == Features::all());
+}
+
 TEST_CASE("taking a set out leaves the rest") {
   Features rest = Features::all();
   rest.remove(masked("wake_ring,no_iowait"));
-  CHECK(rest.to_string() == "defer_taskrun registered_ring recv_credit");
+  CHECK(rest.to_string() == "defer_taskrun registered_ring recv_credit udp_segment udp_gro");
   rest.remove(Feature::defer_taskrun);
   CHECK(rest.has(Feature::registered_ring));
   CHECK_FALSE(rest.has(Feature::defer_taskrun));

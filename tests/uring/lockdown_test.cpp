@@ -48,7 +48,7 @@ TEST_CASE("a ring is set up disabled, restricted, enabled, and only then used") 
   CHECK((kernel.ring_flags[0] & disabled) != 0);
   CHECK(kernel.registered == std::vector<unsigned>{IORING_REGISTER_RING_FDS, IORING_REGISTER_RESTRICTIONS,
                                                    IORING_REGISTER_ENABLE_RINGS});
-  CHECK(ring.features() == Features::all());
+  CHECK(ring.features() == Features::of_rings());
   CHECK(ring.in_flight() == 0);
 }
 

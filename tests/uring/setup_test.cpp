@@ -30,7 +30,7 @@ unsigned room_of(const ScriptKernel& kernel, Ring& ring) {
 }
 
 Features without(Feature feature) {
-  Features set = Features::all();
+  Features set = Features::of_rings();
   set.remove(feature);
   return set;
 }
@@ -41,7 +41,7 @@ TEST_CASE("a new kernel gives everything at the first try") {
   Ring ring{kernel};
   REQUIRE_FALSE(ring.open(1024, 8192, Features::all()));
   CHECK(kernel.ring_flags == std::vector<unsigned>{defer});
-  CHECK(ring.features() == Features::all());
+  CHECK(ring.features() == Features::of_rings());
   CHECK(ring.cq_entries() == 8192);
   CHECK(room_of(kernel, ring) == 1024);
 }
@@ -147,7 +147,7 @@ Features seen_by(const ScriptKernel& kernel) {
 }
 
 TEST_CASE("a feature that is masked leaves no trace on the kernel, and the others do") {
-  std::vector<Features> wishes{Features::all(), Features{}};
+  std::vector<Features> wishes{Features::of_rings(), Features{}};
   for (std::size_t index = 0; index < features_count; ++index) {
     wishes.push_back(without(static_cast<Feature>(index)));
   }

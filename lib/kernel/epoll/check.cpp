@@ -3,12 +3,14 @@
 #include "lib/kernel/epoll/task.hpp"
 
 #include <cerrno>
+#include <cstddef>
 
 namespace ringwire::kernel::epoll {
 namespace {
 
 constexpr unsigned common_flags = IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_CQE_SKIP_SUCCESS;
 constexpr unsigned recv_bits = IORING_RECV_MULTISHOT | IORING_RECVSEND_POLL_FIRST;
+constexpr std::size_t control_size_most = 64;
 constexpr unsigned cancel_bits = IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ANY;
 
 bool has_only(unsigned value, unsigned known) noexcept {
@@ -33,10 +35,11 @@ bool check_send(const Request& request) noexcept {
   return has_only(request.ioprio, IORING_RECVSEND_POLL_FIRST) && request.file_index == 0;
 }
 
-// Control data would have to be copied with the rest; nobody sends any.
+// Control data that is copied when it must wait: a note or two, no descriptors.
 bool check_sendmsg(const Request& request) noexcept {
   if (!check_send(request) || request.addr == 0) return false;
-  return reinterpret_cast<const msghdr*>(static_cast<std::uintptr_t>(request.addr))->msg_controllen == 0;
+  const auto* message = reinterpret_cast<const msghdr*>(static_cast<std::uintptr_t>(request.addr));
+  return message->msg_controllen <= control_size_most;
 }
 
 bool check_connect(const Request& request) noexcept {
@@ -44,12 +47,12 @@ bool check_connect(const Request& request) noexcept {
          request.off <= sizeof(sockaddr_storage);
 }
 
-// Multishot, into provided buffers, without control data: what the reactor asks for.
+// Multishot, into provided buffers: what the reactor asks for.
 bool check_recvmsg(const Request& request) noexcept {
   if (request.ioprio != IORING_RECV_MULTISHOT || request.file_index != 0 || request.addr == 0) return false;
   if ((request.flags & IOSQE_BUFFER_SELECT) == 0 || !has_only(request.flags_word, MSG_TRUNC)) return false;
   const auto* message = reinterpret_cast<const msghdr*>(static_cast<std::uintptr_t>(request.addr));
-  return message->msg_controllen == 0 && message->msg_namelen <= sizeof(sockaddr_storage);
+  return message->msg_controllen <= control_size_most && message->msg_namelen <= sizeof(sockaddr_storage);
 }
 
 // At the current position, which is all that pipes, sockets and events have.

@@ -1,5 +1,5 @@
 // Receiving datagrams again and again, each into a buffer laid out as Linux does it: a head, room for the
-// sender's name, the payload.
+// sender's name and for control messages, the payload.
 #include "lib/kernel/epoll/retry.hpp"
 #include "lib/kernel/epoll/ring.hpp"
 
@@ -12,16 +12,22 @@
 namespace ringwire::kernel::epoll {
 namespace {
 
+std::size_t size_of_head(const msghdr& shape) noexcept {
+  return sizeof(io_uring_recvmsg_out) + shape.msg_namelen + shape.msg_controllen;
+}
+
 // Receives one datagram behind the head of `buffer`, and writes the head. Answers the datagram's length, or
 // -errno; `written` is what the buffer has then.
-ssize_t receive(int fd, const SoftBuffer& buffer, socklen_t name_size, int flags,
+ssize_t receive(int fd, const SoftBuffer& buffer, const msghdr& shape, int flags,
                 std::size_t& written) noexcept {
-  const std::size_t head_size = sizeof(io_uring_recvmsg_out) + name_size;
+  const std::size_t head_size = size_of_head(shape);
   const std::size_t room = buffer.size - head_size;
   iovec piece{buffer.memory + head_size, room};
   msghdr message{};
   message.msg_name = buffer.memory + sizeof(io_uring_recvmsg_out);
-  message.msg_namelen = name_size;
+  message.msg_namelen = shape.msg_namelen;
+  message.msg_control = buffer.memory + sizeof(io_uring_recvmsg_out) + shape.msg_namelen;
+  message.msg_controllen = shape.msg_controllen;
   message.msg_iov = &piece;
   message.msg_iovlen = 1;
   const ssize_t received = uninterrupted([&] { return ::recvmsg(fd, &message, flags | MSG_DONTWAIT); });
@@ -29,6 +35,7 @@ ssize_t receive(int fd, const SoftBuffer& buffer, socklen_t name_size, int flags
 
   io_uring_recvmsg_out head{};
   head.namelen = message.msg_namelen;
+  head.controllen = static_cast<std::uint32_t>(message.msg_controllen);
   head.payloadlen = static_cast<std::uint32_t>(received);
   head.flags = static_cast<std::uint32_t>(message.msg_flags);
   std::memcpy(buffer.memory, &head, sizeof(head));
@@ -50,12 +57,12 @@ bool Ring::recvmsg_once(Operation& operation) noexcept {
   const Request& request = operation.task.request;
   const auto buffer = soft_.next_buffer(request.buf_group);
   if (!buffer) return starve_recvmsg(operation), false;
-  const socklen_t name_size = operation.task.kept->message.msg_namelen;
-  if (buffer->size < sizeof(io_uring_recvmsg_out) + name_size) return complete(operation, -EFAULT), false;
+  const msghdr& shape = operation.task.kept->message;
+  if (buffer->size < size_of_head(shape)) return complete(operation, -EFAULT), false;
 
   std::size_t written = 0;
   const ssize_t received =
-      receive(operation.watch->fd, *buffer, name_size, static_cast<int>(request.flags_word), written);
+      receive(operation.watch->fd, *buffer, shape, static_cast<int>(request.flags_word), written);
   if (received == -EAGAIN) {
     operation.watch->readable = false;
     return false;

@@ -140,9 +140,10 @@ void keep(Task& task) {
     task.kept = std::make_unique<Task::Kept>();
     std::memcpy(&task.kept->name, pointer<const void>(request.addr), request.off);
   }
-  if (request.opcode == IORING_OP_RECVMSG) {  // Only says how much room a name has.
+  if (request.opcode == IORING_OP_RECVMSG) {  // Only says how much room a name and control messages have.
     task.kept = std::make_unique<Task::Kept>();
     task.kept->message.msg_namelen = pointer<const msghdr>(request.addr)->msg_namelen;
+    task.kept->message.msg_controllen = pointer<const msghdr>(request.addr)->msg_controllen;
   }
   if (request.opcode == IORING_OP_SENDMSG) {
     auto kept = std::make_unique<Task::Kept>();
@@ -153,6 +154,11 @@ void keep(Task& task) {
     if (message.msg_name != nullptr) {
       message.msg_namelen = std::min<socklen_t>(message.msg_namelen, sizeof(kept->name));
       message.msg_name = std::memcpy(&kept->name, message.msg_name, message.msg_namelen);
+    }
+    if (message.msg_controllen > 0) {
+      const auto* control = static_cast<const std::byte*>(message.msg_control);
+      kept->control.assign(control, control + message.msg_controllen);
+      message.msg_control = kept->control.data();
     }
     task.kept = std::move(kept);
   }

@@ -30,6 +30,7 @@ struct Task {
     sockaddr_storage name{};
     msghdr message{};
     std::vector<iovec> pieces;
+    std::vector<std::byte> control;
   };
 
   Request request;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <netinet/in.h>
+#include <netinet/udp.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -127,6 +128,9 @@ int SimKernel::set_option(int fd, int level, int name, const void* value, sockle
   if (level == SOL_SOCKET && name == SO_REUSEPORT && size == sizeof(int)) {
     file->reuse_port = *static_cast<const int*>(value) != 0;
     if (file->datagrams != nullptr) file->datagrams->reuse_port = file->reuse_port;
+  }
+  if (level == SOL_UDP && name == UDP_GRO && size == sizeof(int) && file->datagrams != nullptr) {
+    file->datagrams->joins = *static_cast<const int*>(value) != 0;
   }
   return 0;
 }

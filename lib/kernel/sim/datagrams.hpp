@@ -11,6 +11,8 @@
 #include "lib/kernel/sim/choices.hpp"
 #include "lib/kernel/sim/faults.hpp"
 
+#include <sys/socket.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -32,6 +34,10 @@ struct Packet {
 struct DatagramEnd {
   std::uint16_t port = 0;
   bool reuse_port = false;
+  std::uint16_t peer =
+      0;               // Connected: only what comes from there arrives, and what finds nobody there is told.
+  int error = 0;       // -errno, for whoever asks next.
+  bool joins = false;  // UDP_GRO
   std::deque<Packet> queue;
 };
 
@@ -40,6 +46,8 @@ class DatagramNet {
  public:
   /// The longest datagram, as with IPv4.
   static constexpr std::size_t size_most = 65'507;
+  /// The most of them that one send is cut into, and one receive joined of.
+  static constexpr std::size_t segments_most = 64;
 
   /// A socket that is full drops what arrives: so many datagrams wait in one.
   void set_queue_max(std::size_t count) noexcept { queue_max_ = count; }
@@ -71,6 +79,7 @@ class DatagramNet {
 
  private:
   void arrive(Packet packet);
+  void refuse(const Packet& packet);
 
   std::size_t queue_max_ = 64;
   std::size_t flight_max_ = 64;
@@ -80,5 +89,8 @@ class DatagramNet {
   std::uint64_t dropped_ = 0;
   std::uint64_t arrived_ = 0;
 };
+
+/// Where the kernel is to cut what is sent (UDP_SEGMENT); 0 = it is one datagram.
+[[nodiscard]] std::size_t segment_size_of(const msghdr& message) noexcept;
 
 }  // namespace ringwire::kernel::sim

@@ -80,8 +80,17 @@ int SimKernel::bind_unix(File& file, const SocketName& name) {
 
 // What a client would find: it is not kept, as nobody above connects this way to stay.
 int SimKernel::connect(int fd, const SocketName& name) noexcept {
-  if (files_.find(fd) == nullptr) return -EBADF;
+  const auto file = files_.find(fd);
+  if (file == nullptr) return -EBADF;
   if (refused()) return -EACCES;
+  if (file->datagrams != nullptr) {
+    const std::uint16_t port = next_port_++;
+    const int result = datagrams_.bind(file->datagrams, port);
+    if (result < 0) return result;
+    file->name = loopback_name(port);
+    file->datagrams->peer = port_of(name);
+    return 0;
+  }
   const std::string bytes{unix_bytes(name)};
   if (!bytes.empty() && bytes.front() != '\0' && !paths_.contains(bytes)) return -ENOENT;
   return unix_listener(name) == nullptr ? -ECONNREFUSED : 0;

@@ -108,6 +108,7 @@ void SimKernel::take_memory(Operation& operation) {
   }
   const auto& message = *pointer<const msghdr>(request.addr);
   operation.name_size = message.msg_namelen;
+  operation.control_size = message.msg_controllen;
   if (request.opcode == IORING_OP_RECVMSG) return;
   if (message.msg_name != nullptr) {
     operation.target.size = message.msg_namelen;
@@ -117,6 +118,7 @@ void SimKernel::take_memory(Operation& operation) {
     const iovec& piece = message.msg_iov[index];
     operation.pieces.emplace_back(static_cast<std::byte*>(piece.iov_base), piece.iov_len);
   }
+  operation.segment_size = segment_size_of(message);
 }
 
 // ---- what can move, and a step of it
@@ -128,7 +130,7 @@ bool SimKernel::can_move(const Operation& operation) const {
     case IORING_OP_RECV:
       return file.stream == nullptr || file.stream->can_recv(file.side);
     case IORING_OP_RECVMSG:
-      return file.datagrams == nullptr || !file.datagrams->queue.empty();
+      return file.datagrams == nullptr || !file.datagrams->queue.empty() || file.datagrams->error != 0;
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
       if (file.datagrams != nullptr) return datagrams_.can_send(file.datagrams->port);

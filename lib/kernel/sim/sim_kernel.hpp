@@ -44,7 +44,9 @@ struct Operation {
   std::shared_ptr<File> file;  // Held until the operation ends, whatever becomes of the descriptor.
   std::vector<std::span<std::byte>> pieces;  // Of a send: where the bytes are.
   SocketName target;                         // Of a connect, or of a datagram.
-  std::size_t name_size = 0;                 // Of a recvmsg: room for the sender's name.
+  std::size_t name_size = 0;                 // Of a recvmsg: room for the sender's name …
+  std::size_t control_size = 0;              // … and for control messages.
+  std::size_t segment_size = 0;              // Of a sendmsg: cut into datagrams so long (UDP_SEGMENT).
   std::size_t progress = 0;                  // Bytes of a send that have left.
   bool doomed = false;                       // Cancelled while under way: the next attempt is its last.
   std::unique_ptr<Operation> next;           // Linked: begins when this one ends.
@@ -171,6 +173,7 @@ class SimKernel final : public Kernel {
   void* map_memory(std::size_t size) noexcept override;
   void unmap_memory(void* memory, std::size_t size) noexcept override;
   Nanoseconds now() noexcept override { return time_; }
+  std::uint64_t random() noexcept override { return 0x9E37'79B9'7F4A'7C15U; }  // The same in each run.
   std::unique_ptr<Thread> start_thread(const std::string& name, int cpu, Task body) override;
   std::vector<int> cpus() override;
   std::uint64_t memlock_limit() noexcept override { return 8 << 20; }
@@ -211,9 +214,11 @@ class SimKernel final : public Kernel {
   void break_stream(Operation& operation, int error);
   // datagrams.cpp
   bool recvmsg_once(Operation& operation);
+  [[nodiscard]] std::size_t join_received(DatagramEnd& own, Packet& first);
   [[nodiscard]] static int write_datagram(const SoftBuffer& buffer, const Packet& packet,
-                                          std::size_t name_size);
+                                          std::size_t segment_size, const Operation& operation);
   void attempt_send_datagram(Operation& operation);
+  [[nodiscard]] int send_segments(const Packet& all, std::size_t segment_size);
   // cancel.cpp
   void attempt_cancel(Operation& operation);
   [[nodiscard]] bool matches(const Operation& cancel, const Operation& target) const;

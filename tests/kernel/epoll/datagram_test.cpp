@@ -5,6 +5,7 @@
 #include "tests/support/catch.hpp"
 
 #include <netinet/in.h>
+#include <netinet/udp.h>
 
 namespace ringwire::kernel {
 namespace {
@@ -74,6 +75,18 @@ TEST_CASE("a datagram longer than its buffer is cut, and tells how long it was",
   const uring::Received received = stage.read(stage.at.wait(1).at(0));
   CHECK(received.payload.size() == payload_max);
   CHECK(received.size == payload_max + 5);
+}
+
+TEST_CASE("datagrams that were joined are told to be so", "[epoll]") {
+  Stage stage;
+  const int on = 1;
+  REQUIRE(::setsockopt(stage.ours.socket.fd(), SOL_UDP, UDP_GRO, &on, sizeof on) == 0);
+  const int size = 4;
+  REQUIRE(::setsockopt(stage.peer.socket.fd(), SOL_UDP, UDP_SEGMENT, &size, sizeof size) == 0);
+  stage.peer.send("abcdefghij", stage.ours);
+  const uring::Received received = stage.read(stage.at.wait(1).at(0));
+  CHECK(to_text(received.payload) == "abcdefghij");
+  CHECK(received.segment_size == 4);
 }
 
 TEST_CASE("a datagram of no bytes ends the receive, and those behind it wait", "[epoll]") {

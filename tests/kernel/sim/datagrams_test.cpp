@@ -5,7 +5,14 @@
 #include "tests/kernel/sim/fixture.hpp"
 #include "tests/support/catch.hpp"
 
+#include <netinet/in.h>
+#include <netinet/udp.h>
+
+#include <array>
 #include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string>
 
 namespace ringwire::kernel::sim {
 namespace {
@@ -74,6 +81,23 @@ TEST_CASE("sockets that share a port divide the senders, and each sender keeps h
   CHECK(first->queue.size() == 2);
   CHECK(second->queue.size() == 2);
   CHECK(first->queue[0].from == first->queue[1].from);
+}
+
+TEST_CASE("a connected socket hears its peer only, and is told when nobody is there", "[datagrams]") {
+  Network at;
+  const auto end = at.bind(5);
+  end->peer = 7;
+  static_cast<void>(at.net.send({7, 5, "peer"}));
+  static_cast<void>(at.net.send({8, 5, "stranger"}));
+  at.carry_all();
+  CHECK(Network::texts(*end) == "peer;");
+  CHECK(end->error == 0);
+  static_cast<void>(at.net.send({5, 9, "somewhere else"}));
+  at.carry_all();
+  CHECK(end->error == 0);
+  static_cast<void>(at.net.send({5, 7, "anybody?"}));
+  at.carry_all();
+  CHECK(end->error == -ECONNREFUSED);
 }
 
 TEST_CASE("what is sent to nobody, or to somebody who has left, is gone", "[datagrams]") {
@@ -198,6 +222,55 @@ TEST_CASE("a multishot recvmsg brings each datagram with its name, cut to its bu
   CHECK(port_of(at.read(done[0]).name) == 7);
   CHECK(to_text(at.read(done[1]).payload) == "abcd");
   CHECK(at.read(done[1]).size == 7);
+}
+
+TEST_CASE("where it was asked for, datagrams of one sender and length come joined", "[datagrams]") {
+  DatagramStage at;
+  const int on = 1;
+  REQUIRE(at.kernel.set_option(at.socket, SOL_UDP, UDP_GRO, &on, sizeof on) == 0);
+  at.arm();
+  for (const char* text : {"a", "b", "c", "de", "f"}) at.arrive(text);
+  at.always(SimFixture::Fault::burst);
+  at.attempt_all();
+  const Cqes done = at.ring.reap();
+  REQUIRE(done.size() == 2);
+  uring::Received first = at.read(done[0]);
+  CHECK(to_text(first.payload) == "abc");
+  CHECK(first.segment_size == 1);
+  const uring::Received second = at.read(done[1]);
+  CHECK(to_text(second.payload) == "def");  // The last one may be shorter.
+  CHECK(second.segment_size == 2);
+}
+
+TEST_CASE("a send is cut where it says, and refused when the pieces are too many", "[datagrams]") {
+  DatagramStage at;
+  const auto peer = std::make_shared<DatagramEnd>();
+  REQUIRE(at.kernel.datagrams().bind(peer, 7) == 0);
+  const auto send = [&](std::string text, std::uint16_t size) {
+    SocketName name = loopback_name(7);
+    iovec piece{text.data(), text.size()};
+    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof size)> control{};
+    const cmsghdr note{CMSG_LEN(sizeof size), SOL_UDP, UDP_SEGMENT};
+    std::memcpy(control.data(), &note, sizeof note);
+    std::memcpy(control.data() + CMSG_LEN(0), &size, sizeof size);
+    msghdr message{};
+    message.msg_name = &name.storage;
+    message.msg_namelen = name.size;
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    uring::prep_send_datagram(at.ring.sqe(9), at.socket, message);
+    static_cast<void>(at.ring.enter());
+    at.attempt_all();
+    while (at.kernel.datagrams().in_flight() > 0) at.kernel.datagrams().carry(at.choices, at.kernel.faults());
+    return at.ring.reap().at(0).res;
+  };
+  CHECK(send("abcde", 2) == 5);
+  CHECK(Network::texts(*peer) == "ab;cd;e;");
+  CHECK(at.kernel.datagrams().sent(5) == 3);
+  CHECK(send(std::string(65, 'x'), 1) == -EINVAL);
+  CHECK(send(std::string(DatagramNet::size_most + 1, 'x'), 60'000) == -EMSGSIZE);
 }
 
 TEST_CASE("a datagram of no bytes ends a multishot recvmsg", "[datagrams]") {
