@@ -118,6 +118,10 @@ class Connection : public Conn, public base::QueueLink<Due>, public base::QueueL
   [[nodiscard]] bool is_closed() const noexcept { return state_ == State::ending && fd_ < 0 && armed_ == 0; }
 
   // timeouts.cpp
+  /// Could time change anything? Quicker than `deadline`, and asked each time it moved bytes.
+  [[nodiscard]] bool has_timeouts() const noexcept {
+    return rare_ != nullptr || state_ != State::open || shared_.options.idle_timeout.count() != 0;
+  }
   /// When time changes something: the first timeout, or the end of our patience. 0 = never.
   [[nodiscard]] kernel::Nanoseconds deadline() const noexcept;
   /// Looks at the clock; may begin to close.

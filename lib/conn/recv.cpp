@@ -57,7 +57,7 @@ void Connection::on_recv(const uring::Completion& done) noexcept {
   if (done.has_buffer()) pool.take(done.bid());
   if (done.res > 0) {
     RINGWIRE_ASSERT(done.has_buffer());
-    shared_.metrics.received_bytes += static_cast<std::uint32_t>(done.res);
+    base::tally(shared_.metrics.received_bytes, static_cast<std::uint32_t>(done.res));
     take_bytes(done.bid(), static_cast<std::size_t>(done.res));
     if (!done.has_more()) choose_pool(static_cast<std::size_t>(done.res));
     return;
@@ -71,7 +71,7 @@ void Connection::on_recv(const uring::Completion& done) noexcept {
       // Nothing is lost: the bytes wait in the socket.
       recv_starved_ = !recv_large_;
       recv_large_ = false;
-      ++shared_.metrics.recv_starved;
+      base::tally(shared_.metrics.recv_starved);
       return;
     case ECANCELED:  // By `arm_pause`, or by the close.
     case EAGAIN:

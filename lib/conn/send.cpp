@@ -82,9 +82,9 @@ void Connection::on_send(const uring::Completion& done) noexcept {
 
 void Connection::count_sent(std::uint32_t size) noexcept {
   LoopMetrics& metrics = shared_.metrics;
-  ++metrics.sends;
-  metrics.sent_bytes += size;
-  if (size < send_size_) ++metrics.short_sends;
+  base::tally(metrics.sends);
+  base::tally(metrics.sent_bytes, size);
+  if (size < send_size_) base::tally(metrics.short_sends);
 }
 
 void Connection::judge_eof(bool sent_short) noexcept {

@@ -9,6 +9,7 @@
 
 #include "lib/base/chunks.hpp"
 #include "lib/base/queue.hpp"
+#include "lib/base/tally.hpp"
 #include "lib/conn/budget.hpp"
 #include "lib/kernel/kernel.hpp"
 #include "lib/uring/recv_pools.hpp"
@@ -39,7 +40,7 @@ struct Shared {
   NewsQueue news;
   BudgetShare budget{};
   std::uint32_t recv_credit = 0;  // Bytes one armed receive brings at most; 0 = the kernel knows no bound.
-  LoopMetrics metrics{};          // Counted by whoever sees it happen; shown to other threads by the loop.
+  LoopMetrics metrics{};  // Tallied by whoever sees it happen; other threads read it (loop/metrics.hpp).
 };
 
 }  // namespace ringwire::conn

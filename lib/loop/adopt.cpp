@@ -41,7 +41,7 @@ Client* Loop::adopt(int fd, conn::Origin origin, const Arrival& arrival) noexcep
     return nullptr;
   }
   client->pass = arrival.pass;
-  ++(origin == conn::Origin::accepted ? shared_.metrics.accepted : shared_.metrics.connected);
+  base::tally(origin == conn::Origin::accepted ? shared_.metrics.accepted : shared_.metrics.connected);
 
   if (arrival.is_tcp) net::tune_connection(with_.kernel, fd, with_.options);
   publish_counts();
@@ -63,7 +63,7 @@ void Loop::enroll(int fd, bool is_tcp, Connected done) noexcept {
 void Loop::refuse(int fd, conn::Origin origin, const Arrival& arrival) noexcept {
   net::close_with_reset(with_.kernel, fd);
   if (origin == conn::Origin::accepted) {
-    ++shared_.metrics.refused;
+    base::tally(shared_.metrics.refused);
     ++accepted_closed_;
     if (with_.admission != nullptr) with_.admission->leave(arrival.pass);
   }

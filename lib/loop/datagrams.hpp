@@ -71,6 +71,8 @@ class Datagrams {
   [[nodiscard]] bool is_queueing() noexcept;
   /// Drops what is queued, so that they close now.
   void give_up() noexcept;
+  /// Was there ever a socket, so that there may be news?
+  [[nodiscard]] bool in_use() const noexcept { return pool_open_; }
   /// Is every socket closed, with nothing lent?
   [[nodiscard]] bool is_closed() const noexcept { return sockets_.size() == 0; }
 

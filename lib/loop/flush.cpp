@@ -74,7 +74,7 @@ void Loop::release() noexcept {
     wheel_.cancel(client.timer());
     leave(client);
     count_drained(client);
-    ++count_of(shared_.metrics.closes, client.reason());
+    base::tally(count_of(shared_.metrics.closes, client.reason()));
     connections_.release(client.slot());
   }
   shared_.budget.publish(shared_.chunks.lent());  // Here, because what just died has given its memory back.

@@ -145,7 +145,7 @@ void Loop::reap() noexcept {
     count += batch.size();
     if (count >= completions_max) {
       more_completions_ = true;
-      ++shared_.metrics.full_laps;
+      base::tally(shared_.metrics.full_laps);
       break;
     }
   }

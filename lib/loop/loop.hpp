@@ -103,13 +103,17 @@ class Loop {
   /// A handle to it.
   [[nodiscard]] LoopRef ref() const { return LoopRef{mailbox_}; }
   /// Open connections.
-  [[nodiscard]] std::size_t connections_count() const noexcept { return published_.connections(); }
+  [[nodiscard]] std::size_t connections_count() const noexcept {
+    return base::read_tally(shared_.metrics.connections);
+  }
   /// Accepted connections that have ended, since the start.
   [[nodiscard]] std::uint64_t accepted_closed() const noexcept {
     return counts_.accepted_closed.load(std::memory_order_relaxed);
   }
   /// Connections refused because there were too many.
-  [[nodiscard]] std::size_t refused_count() const noexcept { return published_.refused(); }
+  [[nodiscard]] std::size_t refused_count() const noexcept {
+    return base::read_tally(shared_.metrics.refused);
+  }
 
   /// What became of those that were connected when it began to stop, or came later.
   [[nodiscard]] DrainCounts drained() const noexcept {
@@ -232,7 +236,7 @@ class Loop {
   void publish_counts() noexcept;
 
   // Written by the loop, read by all; on a cache line of its own. What the balancer and a drain go by; all
-  // other numbers are `published_`.
+  // other numbers are in `shared_`.
   struct alignas(64) Counts {
     std::atomic<std::uint64_t> accepted_closed{0};
     std::atomic<std::size_t> drain_closed{0};
@@ -282,7 +286,6 @@ class Loop {
   std::uint64_t accepted_closed_ = 0;
   std::atomic<bool> stop_requested_{false};
   Counts counts_;
-  PublishedMetrics published_;
 };
 
 template <typename Code>
@@ -290,7 +293,7 @@ void Loop::guard(const char* what, Code&& code) noexcept {
   try {
     code();
   } catch (...) {
-    ++shared_.metrics.handler_failures;
+    base::tally(shared_.metrics.handler_failures);
     base::log_exception(with_.log, what);
   }
 }

@@ -15,7 +15,7 @@ void Loop::tell(Client& client, const char* name, Event&& event) noexcept {
   try {
     obey(&client, event());
   } catch (...) {
-    ++shared_.metrics.handler_failures;
+    base::tally(shared_.metrics.handler_failures);
     base::log_exception(with_.log, name);
     client.begin_close(Error::handler_failed);
   }
@@ -27,13 +27,13 @@ void Loop::obey(conn::Connection* connection, Action action) noexcept {
 }
 
 void Loop::tell_connected(Connected& done, conn::Connection* connection, std::error_code error) noexcept {
-  if (connection == nullptr) ++shared_.metrics.connects_failed;
+  if (connection == nullptr) base::tally(shared_.metrics.connects_failed);
   if (done) guard("a connect callback", [&] { done(connection, error); });
 }
 
 void Loop::react() noexcept {
   while (conn::Connection* connection = shared_.news.pop_front()) react_to(static_cast<Client&>(*connection));
-  react_to_datagrams();
+  if (datagrams_.in_use()) react_to_datagrams();
 }
 
 void Loop::react_to(Client& client) noexcept {

@@ -17,7 +17,7 @@ void Loop::tell(PeerSession& session, const char* name, Event&& event) noexcept 
     if (action == Action::close) session.end({});
     obey(nullptr, action);
   } catch (...) {
-    ++shared_.metrics.handler_failures;
+    base::tally(shared_.metrics.handler_failures);
     base::log_exception(with_.log, name);
     session.end(Error::handler_failed);
   }

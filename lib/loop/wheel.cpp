@@ -75,7 +75,7 @@ void Wheel::cancel(Timer& timer) noexcept {
   TimerList& list = lists_[timer.place_];
   list.remove(timer);
   if (timer.place_ < overdue_place && list.empty()) {
-    occupied_[timer.place_ / slots_count] &= ~(std::uint64_t{1} << (timer.place_ % slots_count));
+    vacate(timer.place_ / slots_count, timer.place_ % slots_count);
   }
   timer.place_ = Timer::nowhere;
 }
@@ -89,20 +89,24 @@ void Wheel::place(Timer& timer) noexcept {
     const auto index = static_cast<std::uint32_t>(tick >> (digit * slot_bits)) % slots_count;
     RINGWIRE_ASSERT(digit < levels_count, "deadline {}", timer.deadline_);
     occupied_[digit] |= std::uint64_t{1} << index;
+    levels_ |= 1U << digit;
     timer.place_ = static_cast<std::uint16_t>(digit * slots_count + index);
   }
   lists_[timer.place_].push_back(timer);
 }
 
+void Wheel::vacate(unsigned level, std::uint32_t index) noexcept {
+  occupied_[level] &= ~(std::uint64_t{1} << index);
+  if (occupied_[level] == 0) levels_ &= ~(1U << level);
+}
+
 std::optional<Wheel::Slot> Wheel::first_slot() const noexcept {
-  for (unsigned level = 0; level < levels_count; ++level) {
-    if (occupied_[level] == 0) continue;
-    const auto index = static_cast<std::uint32_t>(std::countr_zero(occupied_[level]));
-    const unsigned shift = level * slot_bits;
-    const std::uint64_t above = tick_ >> (shift + slot_bits) << (shift + slot_bits);
-    return Slot{level, index, above | (std::uint64_t{index} << shift)};
-  }
-  return std::nullopt;
+  if (levels_ == 0) return std::nullopt;
+  const auto level = static_cast<unsigned>(std::countr_zero(levels_));
+  const auto index = static_cast<std::uint32_t>(std::countr_zero(occupied_[level]));
+  const unsigned shift = level * slot_bits;
+  const std::uint64_t above = tick_ >> (shift + slot_bits) << (shift + slot_bits);
+  return Slot{level, index, above | (std::uint64_t{index} << shift)};
 }
 
 // Takes every timer out of a list: those whose time has come are due, the others move down.
@@ -137,7 +141,7 @@ void Wheel::collect(Nanoseconds now) noexcept {
   for (auto slot = first_slot(); slot && slot->begin <= target; slot = first_slot()) {
     RINGWIRE_ASSERT(slot->begin > tick_, "tick {}, now {}", slot->begin, tick_);
     tick_ = slot->begin;
-    occupied_[slot->level] &= ~(std::uint64_t{1} << slot->index);
+    vacate(slot->level, slot->index);
     empty(lists_[slot->level * slots_count + slot->index]);
   }
   tick_ = target;

@@ -146,9 +146,11 @@ class Wheel {
   void collect(kernel::Nanoseconds now) noexcept;
   void empty(TimerList& slot) noexcept;
   [[nodiscard]] Timer* take_due() noexcept;
+  void vacate(unsigned level, std::uint32_t index) noexcept;
   [[nodiscard]] std::optional<Slot> first_slot() const noexcept;
 
-  std::uint64_t tick_;  // Every timer of this tick or an earlier one has left the levels.
+  std::uint64_t tick_;        // Every timer of this tick or an earlier one has left the levels.
+  std::uint32_t levels_ = 0;  // A bit for each level that holds a timer.
   std::array<std::uint64_t, levels_count> occupied_{};  // A bit for each slot that holds a timer.
   std::array<TimerList, due_place + 1> lists_;          // The slots, level by level; then overdue, then due.
 };

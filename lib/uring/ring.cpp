@@ -19,14 +19,18 @@ unsigned Ring::unsubmitted() const noexcept {
   return tail_ - io_uring_smp_load_acquire(ring_.sq.khead);
 }
 
-bool Ring::make_room(unsigned count) noexcept {
+bool Ring::find_room(unsigned count) noexcept {
   RINGWIRE_ASSERT(open_);
   RINGWIRE_ASSERT(count > 0);
   RINGWIRE_ASSERT(count <= ring_.sq.ring_entries);
 
-  if (unsubmitted() + count <= ring_.sq.ring_entries) return true;
+  const auto has_room = [&] {
+    seen_head_ = tail_ - unsubmitted();
+    return tail_ - seen_head_ + count <= ring_.sq.ring_entries;
+  };
+  if (has_room()) return true;
   enter(0, 0);
-  return unsubmitted() + count <= ring_.sq.ring_entries;
+  return has_room();
 }
 
 io_uring_sqe& Ring::next_sqe(Token token) noexcept {

@@ -77,7 +77,10 @@ class Ring {
 
   /// Sees to it that `count` SQEs can be written and will go out in one submit; submits what is there if need
   /// be. False when the kernel takes none now: try again next lap. `count` is at most 4.
-  [[nodiscard]] bool make_room(unsigned count) noexcept;
+  [[nodiscard]] bool make_room(unsigned count) noexcept {
+    // The kernel only makes room: what there was at the last look there still is.
+    return tail_ - seen_head_ + count <= ring_.sq.ring_entries || find_room(count);
+  }
 
   /// A cleared SQE that carries `token`. There must be room.
   [[nodiscard]] io_uring_sqe& next_sqe(Token token) noexcept;
@@ -112,13 +115,15 @@ class Ring {
   [[nodiscard]] std::error_code lock_down();
   void register_descriptor() noexcept;
   [[nodiscard]] std::error_code probe(Features wanted);
+  [[nodiscard]] bool find_room(unsigned count) noexcept;
   int enter(unsigned wait_count, std::int64_t timeout) noexcept;
 
   kernel::Kernel& kernel_;
   io_uring ring_{};
   Features features_;
   unsigned enter_flags_ = 0;
-  unsigned tail_ = 0;  // SQEs written so far; published to the kernel by `enter`.
+  unsigned seen_head_ = 0;  // How far the kernel had taken them, last we looked.
+  unsigned tail_ = 0;       // SQEs written so far; published to the kernel by `enter`.
   std::size_t in_flight_ = 0;
   RingCounts counts_;
   bool open_ = false;
