@@ -114,7 +114,7 @@ struct Options {
 
   // -- bounds
 
-  /// Connections per loop; one more is accepted and reset. 1 to 16,777,216. Reason: memory, about 250 bytes
+  /// Connections per loop; one more is accepted and reset. 1 to 16,777,216. Reason: memory, about 185 bytes
   /// each when idle, beside what the kernel takes.
   std::size_t connections_max = 1'000'000;
   /// Connections the whole engine accepts, over all loops; more of them wait in the backlog until one has
