@@ -71,8 +71,10 @@ TEST_CASE("a session is opened beside listeners, and hears nobody but its peer")
   REQUIRE_FALSE(server.engine().open_session(udp_url(peer.address()), [&](Session* session, std::error_code) {
     if (session == nullptr) return;
     own = session->local_address();
+    handler.note("opened");
     session->send("hello");
   }));
+  REQUIRE(handler.wait_noted("opened"));
   CHECK(peer.receive() == "hello");
   stranger.set_server(own);
   peer.set_server(own);
