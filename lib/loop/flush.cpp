@@ -57,7 +57,7 @@ void Loop::flush_connection(Client& client) noexcept {
 }
 
 void Loop::move_timer(Client& client) noexcept {
-  const kernel::Nanoseconds deadline = client.deadline();
+  const kernel::Nanoseconds deadline = client.has_timeouts() ? client.deadline() : 0;
   Timer& timer = client.timer();
   if (deadline == 0) return wheel_.cancel(timer);
   // Activity moves the deadline away all the time; the timer is moved only when it would fire too late. Fired
