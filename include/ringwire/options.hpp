@@ -204,20 +204,17 @@ struct Options {
 
   // -- ring
 
-  /// What answers the rings. The environment variable RINGWIRE_KERNEL (automatic, uring, epoll) overrides it.
-  /// See docs/kernel.md.
+  /// What answers the rings; RINGWIRE_KERNEL (automatic, uring, epoll) overrides it. See docs/kernel.md.
   KernelChoice kernel = KernelChoice::automatic;
   /// Receive buffers of one loop; a power of two, 1 to 32,768. With the size below 4 MiB, which cache holds.
   std::size_t recv_buffers_count = 1024;
   /// Bytes of one receive buffer, 64 to 1 MiB.
   std::size_t recv_buffer_size = 4096;
-  /// Large receive buffers of one loop, for connections whose bytes come in bulk: one that has filled small
-  /// ones gets its next bytes in large ones, in place. A power of two, 1 to 32,768, or 0: none. Only where
-  /// the kernel can bound a receive (`recv_credit` in docs/kernel.md), and only if they are larger than
-  /// `recv_buffer_size`. When all are taken, small ones do. With the size below: 4 MiB, of which what is
-  /// never used takes no memory.
+  /// Large receive buffers of one loop: who fills small ones gets these next. A power of two up to 32,768, or
+  /// 0: none. Only where a receive can be bounded (`recv_credit` in docs/kernel.md), and if larger than
+  /// `recv_buffer_size`. 4 MiB; what is never used takes no memory.
   std::size_t large_recv_buffers_count = 64;
-  /// Bytes of one large receive buffer, 64 to 1 MiB.
+  /// Bytes of one of them, 64 to 1 MiB.
   std::size_t large_recv_buffer_size = 64 << 10;
   /// Buffers for received datagrams, of one loop; a power of two, 1 to 32,768. Only an engine with a udp
   /// address has them. What finds none free waits in the socket.
@@ -235,21 +232,18 @@ struct Options {
   std::size_t sq_entries = 1024;
   /// Completion queue entries, 8 to 65,536; a power of two, at least twice `sq_entries`.
   std::size_t cq_entries = 8192;
-  /// Optional kernel features not to use: names separated by commas, or "all". See docs/kernel.md. The
-  /// environment variable RINGWIRE_MASK adds to it.
+  /// Optional kernel features not to use: names and commas, or "all". RINGWIRE_MASK adds to it.
   std::string_view mask = {};
-  /// Leave nothing of io_uring to whoever takes a loop over: each ring takes only the requests ringwire makes
-  /// (everything else is answered EACCES), and the engine's own threads cannot set up another (EPERM; they,
-  /// and what handlers start from them, also gain no privileges by exec). Other threads are not touched.
-  /// Where the kernel cannot do all of it, `run` fails with `Error::lockdown_failed`. The environment
-  /// variable RINGWIRE_LOCKDOWN=1 turns it on, and none turns it off. See docs/kernel.md. Source:
-  /// io_uring_register(2), IORING_REGISTER_RESTRICTIONS; seccomp(2).
+  /// Leave nothing of io_uring to whoever takes a loop over: a ring takes only the requests ringwire makes
+  /// (EACCES to others), and the engine's threads, and what they start, set up no other (EPERM) and gain no
+  /// privileges by exec. Where the kernel cannot, `run` fails with `Error::lockdown_failed`.
+  /// RINGWIRE_LOCKDOWN=1 turns it on, none turns it off. See docs/kernel.md, io_uring_register(2),
+  /// seccomp(2).
   bool lockdown = false;
 
   // -- log
 
-  /// The least grave lines to write. The environment variable RINGWIRE_LOG (debug, info, warn, error, off)
-  /// overrides it.
+  /// The least grave lines to write; RINGWIRE_LOG (debug, info, warn, error, off) overrides it.
   LogLevel log_level = LogLevel::info;
   /// Where lines go; nullptr = standard error.
   LogSink log_sink = nullptr;

@@ -13,7 +13,7 @@ namespace ringwire::loop {
 
 LoopMetrics read_metrics(const LoopMetrics& counted) noexcept {
   MetricWords words;
-  const auto* first = reinterpret_cast<const std::uint64_t*>(&counted);
+  const auto* first = static_cast<const std::uint64_t*>(static_cast<const void*>(&counted));
   for (std::size_t index = 0; index < words.size(); ++index) words[index] = base::read_tally(first[index]);
   return std::bit_cast<LoopMetrics>(words);
 }

@@ -28,8 +28,8 @@ struct SessionTable {
   }
   static PeerKey key(std::uint16_t port) { return PeerKey::of(net::to_name(local(port)), 0); }
   void turn(kernel::Nanoseconds now) {
-    wheel.advance(now,
-                  [&](loop::Timer& timer) { sessions.on_timer(static_cast<const loop::SlotTimer&>(timer), now); });
+    wheel.advance(
+        now, [&](loop::Timer& timer) { sessions.on_timer(static_cast<const loop::SlotTimer&>(timer), now); });
   }
   // How many have ended; they are released.
   std::size_t end() {

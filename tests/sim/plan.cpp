@@ -28,7 +28,7 @@ void draw_options(Choices& choices, Plan& plan) {
   options.recv_buffers_count = pick(choices, std::array<std::size_t, 4>{4, 1, 2, 16});
   options.recv_buffer_size = pick(choices, std::array<std::size_t, 3>{64, 100, 256});
   options.large_recv_buffers_count = pick(choices, std::array<std::size_t, 3>{2, 0, 1});
-  options.large_recv_buffer_size = 400;
+  options.large_recv_buffer_size = pick(choices, std::array<std::size_t, 2>{400, 2048});
   options.sq_entries = pick(choices, std::array<std::size_t, 3>{8, 4, 32});
   options.cq_entries = options.sq_entries * pick(choices, std::array<std::size_t, 2>{4, 2});
   options.inbound_limit = pick(choices, std::array<std::size_t, 4>{500, 64, 200, 0});

@@ -357,7 +357,8 @@ void Swarm::check_limits(Conn& conn) {
   }
   check_budget(conn);
   // What one armed receive may still bring when the limit is reached, twice when its cancel comes late.
-  const std::size_t more = 2 * (options.recv_buffers_count + 1) * options.recv_buffer_size;
+  const std::size_t more = 2 * (options.recv_buffers_count + 1) * options.recv_buffer_size +
+                           2 * options.large_recv_buffers_count * options.large_recv_buffer_size;
   if (options.inbound_limit != 0 && conn.inbound_size() > options.inbound_limit + more) {
     violate(fmt::format("{} bytes inbound, the limit is {} and {}", conn.inbound_size(),
                         options.inbound_limit, more));
