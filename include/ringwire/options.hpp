@@ -4,6 +4,7 @@
 // true})`.
 #pragma once
 
+#include <ringwire/kernel_choice.hpp>
 #include <ringwire/log.hpp>
 
 #include <chrono>
@@ -36,17 +37,6 @@ enum class OutboundPolicy : std::uint8_t {
   /// The same, and the connection is reset with `Error::outbound_limit`: its peer is too slow, and what waits
   /// for it is given up.
   close,
-};
-
-/// What answers the rings.
-enum class KernelChoice : std::uint8_t {
-  /// io_uring; epoll where io_uring is forbidden, too old, or does not fit RLIMIT_MEMLOCK. The log then says
-  /// why, once.
-  automatic,
-  /// io_uring, or `run` fails and says why.
-  uring,
-  /// epoll: works wherever Linux does, and costs more CPU.
-  epoll,
 };
 
 /// Settings of one engine. A plain value; `run` copies it and refuses bad values with
@@ -234,11 +224,12 @@ struct Options {
   std::size_t cq_entries = 8192;
   /// Optional kernel features not to use: names and commas, or "all". RINGWIRE_MASK adds to it.
   std::string_view mask = {};
-  /// Leave nothing of io_uring to whoever takes a loop over: a ring takes only the requests ringwire makes
-  /// (EACCES to others), and the engine's threads, and what they start, set up no other (EPERM) and gain no
-  /// privileges by exec. Where the kernel cannot, `run` fails with `Error::lockdown_failed`.
-  /// RINGWIRE_LOCKDOWN=1 turns it on, none turns it off. See docs/kernel.md, io_uring_register(2),
-  /// seccomp(2).
+  /// Leave nothing of io_uring to whoever takes a loop over: each ring takes only the requests ringwire makes
+  /// (everything else is answered EACCES), and the engine's own threads cannot set up another (EPERM; they,
+  /// and what handlers start from them, also gain no privileges by exec). Other threads are not touched.
+  /// Where the kernel cannot do all of it, `run` fails with `Error::lockdown_failed`. The environment
+  /// variable RINGWIRE_LOCKDOWN=1 turns it on, and none turns it off. See docs/kernel.md. Source:
+  /// io_uring_register(2), IORING_REGISTER_RESTRICTIONS; seccomp(2).
   bool lockdown = false;
 
   // -- log

@@ -16,6 +16,7 @@
 #include <ringwire/error.hpp>
 #include <ringwire/function.hpp>
 #include <ringwire/handler.hpp>
+#include <ringwire/kernel_choice.hpp>
 #include <ringwire/log.hpp>
 #include <ringwire/loop_ref.hpp>
 #include <ringwire/metrics.hpp>
