@@ -92,9 +92,11 @@ void ChunkQueue::append(ChunkPool& pool, Bytes bytes) {
   // larger the chunks, so that a queue of many small writes still leaves in few pieces.
   Chunk* added = nullptr;
   Chunk** link = &added;
+  // What is queued tells how much more may come; not between borrowed chunks, behind which nothing is added.
+  const bool follows_borrowed = last_ != nullptr && last_->borrowed;
   try {
     for (std::size_t left = bytes.size() - std::min(bytes.size(), tail_room); left > 0;) {
-      *link = pool.acquire(std::max(left, size_));
+      *link = pool.acquire(follows_borrowed ? left : std::max(left, size_));
       left -= std::min<std::size_t>(left, (*link)->room);
       link = &(*link)->next;
     }

@@ -188,6 +188,7 @@ class Connection : public Conn, public base::QueueLink<Due>, public base::QueueL
   void take_back(std::uint8_t bit) noexcept;
   void mark_due() noexcept;
   void mark_news() noexcept;
+  [[nodiscard]] std::uint32_t credit_of(const uring::BufferPool& pool) const noexcept;
   void choose_pool(std::size_t size) noexcept;
   void take_bytes(std::uint16_t bid, std::size_t size) noexcept;
   void note_eof() noexcept;

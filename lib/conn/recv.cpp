@@ -5,6 +5,7 @@
 #include "lib/conn/connection.hpp"
 #include "lib/uring/prep.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 #include <utility>
@@ -28,6 +29,11 @@ bool Connection::wants_recv() const noexcept {
   return state_ == State::open ? !paused_ && !is_inbound_full() : state_ != State::ending;
 }
 
+std::uint32_t Connection::credit_of(const uring::BufferPool& pool) const noexcept {
+  if (shared_.recv_credit == 0) return 0;
+  return std::max(shared_.recv_credit, static_cast<std::uint32_t>(pool.buffer_size()));
+}
+
 void Connection::arm_recv(uring::Ring& ring) noexcept {
   RINGWIRE_ASSERT(!armed(recv_bit));
   RINGWIRE_ASSERT(!eof_);
@@ -35,11 +41,11 @@ void Connection::arm_recv(uring::Ring& ring) noexcept {
   RINGWIRE_ASSERT(fd_ >= 0);
 
   io_uring_sqe& sqe = ring.next_sqe(token(recv_op()));
-  const std::uint16_t bgid = shared_.pools.of(recv_large_).bgid();
+  const uring::BufferPool& pool = shared_.pools.of(recv_large_);
   if (recv_starved_) {
-    uring::prep_recv_when_ready(sqe, fd_, bgid);
+    uring::prep_recv_when_ready(sqe, fd_, pool.bgid());
   } else {
-    uring::prep_recv_multishot(sqe, fd_, bgid, false, shared_.recv_credit);
+    uring::prep_recv_multishot(sqe, fd_, pool.bgid(), false, credit_of(pool));
   }
   recv_starved_ = false;
   lend(recv_bit);
@@ -68,10 +74,10 @@ void Connection::on_recv(const uring::Completion& done) noexcept {
     case 0:
       return note_eof();
     case ENOBUFS:
-      // Nothing is lost: the bytes wait in the socket.
+      // Nothing is lost: the bytes wait in the socket. Where only the large ones are taken, small ones do.
       recv_starved_ = !recv_large_;
       recv_large_ = false;
-      base::tally(shared_.metrics.recv_starved);
+      if (recv_starved_) base::tally(shared_.metrics.recv_starved);
       return;
     case ECANCELED:  // By `arm_pause`, or by the close.
     case EAGAIN:

@@ -39,7 +39,7 @@ struct Shared {
   DueQueue due;
   NewsQueue news;
   BudgetShare budget{};
-  std::uint32_t recv_credit = 0;  // Bytes one armed receive brings at most; 0 = the kernel knows no bound.
+  std::uint32_t recv_credit = 0;  // Bytes one receive brings, or one buffer if that is more; 0 = no bound.
   LoopMetrics metrics{};  // Tallied by whoever sees it happen; other threads read it (loop/metrics.hpp).
 };
 

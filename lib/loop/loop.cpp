@@ -66,9 +66,7 @@ std::error_code Loop::open() {
     return error;
   }
   if (const auto error = pools_.open(ring_, options)) return error;
-  if (ring_.features().has(uring::Feature::recv_credit)) {
-    shared_.recv_credit = std::max(recv_share, static_cast<std::uint32_t>(pools_.size_max()));
-  }
+  if (ring_.features().has(uring::Feature::recv_credit)) shared_.recv_credit = recv_share;
   if (const auto error = datagrams_.open(ring_, wanted)) return error;
   if (!ring_.features().has(uring::Feature::wake_ring)) {
     event_fd_ = with_.kernel.open_event();

@@ -46,9 +46,6 @@ class RecvPools {
   /// Are there large ones?
   [[nodiscard]] bool has_large() const noexcept { return large_.is_open(); }
 
-  /// Bytes one buffer holds at most.
-  [[nodiscard]] std::size_t size_max() const noexcept { return of(has_large()).buffer_size(); }
-
   /// Once a lap, when nothing is held.
   void publish() noexcept {
     small_.publish();
@@ -57,11 +54,9 @@ class RecvPools {
   /// Buffers held, of both.
   [[nodiscard]] std::size_t held_count() const noexcept { return small_.held_count() + large_.held_count(); }
 
-  /// As `BufferPool::share`, in whichever they lie.
-  [[nodiscard]] Buffer share(Bytes bytes) noexcept {
-    Buffer shared = large_.share(bytes);
-    return shared.empty() ? small_.share(bytes) : shared;
-  }
+  /// As `BufferPool::share`, of a large one: what fits into a small one is copied sooner than it is accounted
+  /// for, and a slow reader must not keep the buffers that everybody needs.
+  [[nodiscard]] Buffer share(Bytes bytes) noexcept { return large_.share(bytes); }
 
  private:
   BufferPool small_;

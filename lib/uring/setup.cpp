@@ -95,6 +95,7 @@ std::error_code Ring::open(unsigned sq_entries, unsigned cq_entries, Features wa
     for (unsigned index = 0; index < ring_.sq.ring_entries; ++index) ring_.sq.array[index] = index;
   }
   tail_ = *ring_.sq.ktail;
+  seen_head_ = tail_;
   in_flight_ = 0;
   enter_flags_ = 0;
   open_ = true;

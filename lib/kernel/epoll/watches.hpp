@@ -2,11 +2,11 @@
 //
 //   add ──▶ waiting (on its watch) ──event──▶ ready ──▶ tried: goes on, waits again, or is removed
 //
-// A descriptor is added to the set once, edge-triggered, and never taken out: closing it does that. So the
-// steady state of a connection makes no epoll_ctl(2) at all. Descriptors may be closed and used again behind
-// our back; therefore nothing is believed of a watch on which no operation waits: the next one tells epoll
-// anew. Events are hints, the try decides. Invariant: an operation is on one watch, or its descriptor is
-// gone.
+// A descriptor is added to the set once, edge-triggered, and never taken out: closing it does that. So a
+// connection makes an epoll_ctl(2) only when its receive has used up its credit, and the next one begins.
+// Descriptors may be closed and used again behind our back; therefore nothing is believed of a watch on
+// which no operation waits: the next one tells epoll anew. Events are hints, the try decides. Invariant:
+// an operation is on one watch, or its descriptor is gone.
 #pragma once
 
 #include "lib/base/list.hpp"
