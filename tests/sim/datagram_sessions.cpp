@@ -26,7 +26,7 @@ Action DatagramCrowd::on_session_open(Session& session) {
     violate("on_session_open came twice");
   }
   sessions_.push_back(&session);
-  session.emplace_context<Heard>(world_.kernel().now());
+  session.emplace_context<Heard>(Heard{world_.kernel().now()});
   return whim(session);
 }
 
