@@ -120,13 +120,13 @@ class DatagramSocket : public base::Link<DueSocket> {
   /// Queues a copy of `bytes`; answers why not. `done` is taken only if it is queued.
   [[nodiscard]] std::error_code queue(Bytes bytes, const Address& to, Done&& done) noexcept;
   /// The same; without a name, to the peer it is connected to.
-  [[nodiscard]] std::error_code queue(Bytes bytes, const kernel::SocketName& to, Done&& done) noexcept;
+  [[nodiscard]] std::error_code queue(Bytes bytes, const kernel::SocketName& name, Done&& done) noexcept;
   /// Should a send be armed?
   [[nodiscard]] bool wants_send() const noexcept;
   /// Lends the kernel the oldest datagram that waits, with those that may leave in the same request.
   void arm_send(uring::Ring& ring) noexcept;
   /// Takes it back, and them.
-  void on_send(Outgoing& datagram, const uring::Completion& done) noexcept;
+  void on_send(Outgoing& first, const uring::Completion& done) noexcept;
 
   // datagram_close.cpp
   /// Decides to close: nothing more is received, what is queued is sent. Any number of times.
