@@ -3,6 +3,7 @@
 // liburing maps the queues; entering is our own, because newer flags must pass through its 2.3 unchanged.
 #include "lib/kernel/linux.hpp"
 
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,8 +13,8 @@
 namespace ringwire::kernel {
 namespace {
 
-// Memory of a ring that one thread unmaps may be mapped for another's at once. The kernel orders the two;
-// ThreadSanitizer, which does not see liburing's system calls, sees the order only here.
+// Memory of a ring, or of its buffers, that one thread unmaps may be mapped for another's at once. The kernel
+// orders the two; ThreadSanitizer, which does not see liburing's system calls, sees the order only here.
 std::mutex mapping;
 
 constexpr unsigned register_send_msg_ring = 31;  // Linux 6.13; not in liburing 2.3's headers.
@@ -39,6 +40,17 @@ int Linux::open_ring(io_uring& ring, unsigned entries, io_uring_params& params) 
 void Linux::close_ring(io_uring& ring) noexcept {
   const std::lock_guard lock{mapping};
   io_uring_queue_exit(&ring);
+}
+
+void* Linux::map_memory(std::size_t size) noexcept {
+  const std::lock_guard lock{mapping};
+  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : memory;
+}
+
+void Linux::unmap_memory(void* memory, std::size_t size) noexcept {
+  const std::lock_guard lock{mapping};
+  ::munmap(memory, size);
 }
 
 int Linux::enter(io_uring& ring, unsigned submit_count, unsigned wait_count, unsigned flags,

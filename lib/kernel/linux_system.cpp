@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -62,15 +61,6 @@ std::uint64_t soft_limit(__rlimit_resource resource) noexcept {
 }
 
 }  // namespace
-
-void* Linux::map_memory(std::size_t size) noexcept {
-  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return memory == MAP_FAILED ? nullptr : memory;
-}
-
-void Linux::unmap_memory(void* memory, std::size_t size) noexcept {
-  ::munmap(memory, size);
-}
 
 Nanoseconds Linux::now() noexcept {
   timespec time{};
